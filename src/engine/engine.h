@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * engine.h - what runs a machine's vCPUs: the binary translator ("dbt") today, KVM later.
+ *
+ * One thread per vCPU.  The machine creates an engine, adds its vCPUs, starts it, and stops it;
+ * between engine_pause() and engine_resume() every vCPU stands between two instructions with all of
+ * its state in struct cpu.  Functions are called on the main-loop thread without the machine lock
+ * held, unless noted.
+ */
+#ifndef LODGER_ENGINE_ENGINE_H
+#define LODGER_ENGINE_ENGINE_H
+
+#include <glib.h>
+#include <stdbool.h>
+#include "cpu/cpu.h"
+
+struct engine;
+
+struct engine_options {
+        bool check;                     /* run each block twice and compare */
+        uint64_t cache_bytes;           /* translated code; 0: default */
+};
+
+/* Whether the named engine can run here; the reason, and what to do, in *why (caller frees). */
+bool engine_probe(const char *name, char **why);
+/* name: "auto", "dbt".  NULL with error set when it cannot run here. */
+struct engine *engine_new(const char *name, struct memory *memory, const struct engine_options *options, GError **error);
+const char *engine_name(const struct engine *engine);
+/* Adds a vCPU in reset state; vCPU 0 will run, others wait for SIPI.  env is copied. */
+struct cpu *engine_add_cpu(struct engine *engine, unsigned index, const struct cpu_model *model,
+                           const struct cpu_env *env, GError **error);
+bool engine_start(struct engine *engine, GError **error);
+void engine_pause(struct engine *engine);
+void engine_resume(struct engine *engine);
+void engine_free(struct engine *engine);        /* stops the threads first */
+/* Counters by name, sorted: "blocks translated", "exits: io" ... ; caller frees the array's text. */
+char *engine_statistics(struct engine *engine);
+
+#endif
