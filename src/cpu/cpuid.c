@@ -18,6 +18,7 @@
 #include <string.h>
 #include <time.h>
 #include "cpu/cpuid.h"
+#include "cpu/tlb.h"
 
 /* Leaf 1 EDX bits that stand for no instruction and no enum cpu_feature. */
 enum { EDX_DE = 1 << 2, EDX_MCE = 1 << 7, EDX_MCA = 1 << 14, EDX_SS = 1 << 27 };
@@ -142,7 +143,7 @@ enum { MODEL_HOST, MODEL_486, MODEL_PENTIUM, MODEL_PENTIUM3, MODEL_CORE2, MODELS
 static struct cpu_model models[MODELS] = {
         [MODEL_HOST] = {
                 .name = "host", .description = "this computer's CPU, as far as Lodger supports it",
-                .hypervisor = true, .max_leaf = 0x16, .max_extended = 0x80000008, .physical_bits = 36,
+                .hypervisor = true, .max_leaf = 0x16, .max_extended = 0x80000008, .physical_bits = CPU_PHYSICAL_BITS,
                 .features_1d = EDX_DE | EDX_MCE | EDX_MCA | EDX_SS,
                 .arch_capabilities = ARCH_CAPABILITIES_HOST, .features = { F_HOST(0), F_HOST(1) },
         },
@@ -165,7 +166,7 @@ static struct cpu_model models[MODELS] = {
         [MODEL_CORE2] = {
                 .name = "core2", .description = "Intel Core 2 Duo, 32 bits of it",
                 .vendor = "GenuineIntel", .brand = "Intel(R) Core(TM)2 Duo CPU",
-                .family = 6, .model = 15, .stepping = 11, .physical_bits = 36,
+                .family = 6, .model = 15, .stepping = 11, .physical_bits = CPU_PHYSICAL_BITS,
                 .hypervisor = true, .max_leaf = 10, .max_extended = 0x80000008,
                 .features_1d = EDX_DE | EDX_MCE | EDX_MCA | EDX_SS, .features = { F_CORE2(0), F_CORE2(1) },
         },

@@ -634,6 +634,7 @@ void lapic_base_changed(struct lapic *lapic)
 int cpu_interrupt_vector(struct cpu *cpu)
 {
         struct lapic *lapic = cpu->lapic;
+        bool extint;
         int vector;
 
         if (!lapic) {
@@ -648,10 +649,12 @@ int cpu_interrupt_vector(struct cpu *cpu)
                 lapic_accept(lapic, (uint8_t)vector);
         lock_release(lapic->lock);
 
-        if (vector == LAPIC_VECTOR_EXTINT)
+        extint = vector == LAPIC_VECTOR_EXTINT;
+        if (extint)
                 vector = cpu->env.acknowledge(cpu->env.opaque);
         lock_acquire(lapic->lock);
-        lapic->extint = false;
+        if (extint)
+                lapic->extint = false;
         lapic_update(lapic);
         lock_release(lapic->lock);
         return vector;
