@@ -37,6 +37,7 @@ static bool bit_test(const uint64_t *bits, unsigned index)
         return bits[index / 64] >> (index % 64) & 1;
 }
 
+/* The part of a code entry that names the linear page (bits 12 to 47 of the address). */
 static uint64_t code_key(gva_t linear)
 {
         return (linear >> PAGE_SHIFT) << CODE_PHYSICAL_BITS;
@@ -57,13 +58,16 @@ static void view_flush_all(struct tlb_view *view)
 
 static void view_flush_local(struct tlb_view *view)
 {
-        for (unsigned i = 0; i < TLB_ENTRIES; i++) {
-                if (!bit_test(view->global, i)) {
-                        view->read_neg_tag[i] = TLB_EMPTY;
-                        view->write_neg_tag[i] = TLB_EMPTY;
+        for (unsigned word = 0; word < TLB_ENTRIES / 64; word++) {
+                uint64_t global = view->global[word], code_global = view->code_global[word];
+                for (unsigned i = word * 64; i < word * 64 + 64; i++, global >>= 1, code_global >>= 1) {
+                        if (!(global & 1)) {
+                                view->read_neg_tag[i] = TLB_EMPTY;
+                                view->write_neg_tag[i] = TLB_EMPTY;
+                        }
+                        if (!(code_global & 1))
+                                view->code[i] = 0;
                 }
-                if (!bit_test(view->code_global, i))
-                        view->code[i] = 0;
         }
 }
 
@@ -89,17 +93,15 @@ static void view_drop_data(struct tlb_view *view, unsigned index)
  * the entries know.  Dropping more than that page is always right (SDM 3A 4.10.4.1). */
 static void view_drop_large(struct tlb_view *view, gva_t linear, unsigned shift)
 {
+        unsigned key_shift = shift - PAGE_SHIFT + CODE_PHYSICAL_BITS;
+
         for (unsigned word = 0; word < TLB_ENTRIES / 64; word++) {
                 if (!(view->large[word] | view->code_large[word]))
                         continue;
                 for (unsigned i = word * 64; i < word * 64 + 64; i++) {
-                        gva_t page = -view->read_neg_tag[i];
-                        if (view->read_neg_tag[i] == TLB_EMPTY)
-                                page = -view->write_neg_tag[i];
-                        if (bit_test(view->large, i) && page >> shift == linear >> shift)
+                        if (bit_test(view->large, i) && -view->read_neg_tag[i] >> shift == linear >> shift)
                                 view_drop_data(view, i);
-                        page = view->code[i] >> CODE_PHYSICAL_BITS << PAGE_SHIFT;
-                        if (bit_test(view->code_large, i) && code_key(page) >> shift == code_key(linear) >> shift)
+                        if (bit_test(view->code_large, i) && (view->code[i] ^ code_key(linear)) >> key_shift == 0)
                                 view->code[i] = 0;
                 }
         }
