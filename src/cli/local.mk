@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+lodger_SOURCES += src/cli/main.c
