@@ -214,7 +214,7 @@ static bool run_elements(struct cpu *cpu, struct string *string, uint64_t count,
         bool movs = string->op == OP_MOVS;
         unsigned access = cpu_user_access(cpu);
         uint8_t *to, *from = NULL;
-        gva_t to_linear, from_linear = 0;
+        gva_t to_linear = 0, from_linear = 0;
         uint64_t n;
 
         *done = 0;
