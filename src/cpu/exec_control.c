@@ -173,11 +173,10 @@ bool exec_mov_from_cr(struct cpu *cpu, const struct insn *insn)
 /* -- Debug registers --------------------------------------------------------------------------- */
 
 /* DR4 and DR5 are other names of DR6 and DR7 until CR4.DE is set (SDM 3A 18.2.2).  False: #UD raised. */
-static bool debug_register(struct cpu *cpu, const struct insn *insn, unsigned *number)
+static bool debug_register(struct cpu *cpu, unsigned *number)
 {
         if (cpu->cpl)
                 return general_protection(cpu);
-        *number = insn->reg;
         if (*number == 4 || *number == 5) {
                 if (cpu->cr4 & CR4_DE)
                         return cpu_raise(cpu, EXC_UD);
@@ -189,9 +188,9 @@ static bool debug_register(struct cpu *cpu, const struct insn *insn, unsigned *n
 bool exec_mov_to_dr(struct cpu *cpu, const struct insn *insn)
 {
         uint64_t value = operand_get_reg(cpu, insn->rm, operand_width(cpu), insn->rex);
-        unsigned number;
+        unsigned number = insn->reg;
 
-        if (!debug_register(cpu, insn, &number))
+        if (!debug_register(cpu, &number))
                 return false;
         if (number >= 6 && value >> 32)
                 return general_protection(cpu);
@@ -205,9 +204,9 @@ bool exec_mov_to_dr(struct cpu *cpu, const struct insn *insn)
 
 bool exec_mov_from_dr(struct cpu *cpu, const struct insn *insn)
 {
-        unsigned number;
+        unsigned number = insn->reg;
 
-        if (!debug_register(cpu, insn, &number))
+        if (!debug_register(cpu, &number))
                 return false;
         operand_set_reg(cpu, insn->rm, operand_width(cpu), insn->rex, cpu->dr[number]);
         return true;

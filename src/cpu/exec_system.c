@@ -226,7 +226,8 @@ bool exec_monitor(struct cpu *cpu, const struct insn *insn)
                 return cpu_raise(cpu, EXC_UD);
         if ((uint32_t)cpu->regs[RCX])
                 return general_protection(cpu);
-        return cpu_read(cpu, (enum cpu_segment)insn->segment, operand_truncate(cpu->regs[RAX], insn->address_bytes), &byte, 1);
+        return cpu_read(cpu, insn->segment_override ? (enum cpu_segment)insn->segment : SEG_DS,
+                        operand_truncate(cpu->regs[RAX], insn->address_bytes), &byte, 1);
 }
 
 bool exec_mwait(struct cpu *cpu, const struct insn *insn)
