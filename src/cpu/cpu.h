@@ -179,7 +179,7 @@ struct cpu {
         uint64_t tsc_offset;
         uint64_t sysenter_cs, sysenter_esp, sysenter_eip;
         uint64_t star, lstar, cstar, sfmask, kernel_gs_base, tsc_aux;
-        uint64_t pat, apic_base, misc_enable;
+        uint64_t pat, apic_base, misc_enable, spec_ctrl;
         uint64_t mtrr_def_type, mtrr_fixed[11], mtrr_var[16];
         uint64_t xcr0;
         struct pending_exception exception;
