@@ -148,31 +148,7 @@ isa_child isa_native_child;             /* native.c */
 /* Whether LDT selectors work natively (modify_ldt), learned once in a child. */
 bool isa_native_has_ldt(void);
 isa_child isa_translator_child;         /* translator.c */
-
-/* -- Generation (generate.c) ------------------------------------------------------------------- */
-
-struct opcode;
-
-struct isa_form {
-        const struct opcode *opcode;
-        unsigned encodings;             /* found by asking the decoder about every opcode byte */
-        unsigned cases, mismatches, skipped;
-        const char *untested;           /* why no case can be made; NULL: there are cases */
-};
-
-struct isa_generator;
-struct isa_generator *isa_generator_new(uint64_t seed, unsigned cases_per_form, bool has_ldt);
-unsigned isa_generator_forms(struct isa_generator *generator);
-struct isa_form *isa_generator_form(struct isa_generator *generator, unsigned index);
-/* Makes case number n of a form; false when there are no more. */
-bool isa_generate(struct isa_generator *generator, unsigned form, unsigned n, struct isa_case *c);
-void isa_generator_free(struct isa_generator *generator);
-
-/* -- Comparison (compare.c) -------------------------------------------------------------------- */
-
-/* Empty when the results agree; else what differs, in text. */
-bool isa_compare(const struct isa_case *c, const struct opcode *opcode, const struct isa_result *expected,
-                 const struct isa_result *got, char *text, size_t text_bytes);
-void isa_describe_case(const struct isa_case *c, const struct opcode *opcode, char *text, size_t text_bytes);
+/* What the translator's CPU model offers, for insn_decode(). */
+void isa_translator_features(uint64_t features[2]);
 
 #endif
