@@ -113,6 +113,14 @@ static unsigned put_opcode(uint8_t *bytes, uint8_t map, uint8_t code)
 
 enum { CODE32_MODE = MODE_CODE32 | MODE_STACK32 | MODE_PROTECTED | MODE_USER };
 
+/* Decodes; rows of reserved opcodes (UD2 and its like) count although their decoding is #UD. */
+static bool accepts(struct insn *insn, const uint8_t *bytes, uint64_t mode, const uint64_t features[2])
+{
+        enum decode_result result = insn_decode(insn, bytes, ISA_CODE_MAX - 1, mode, features);
+
+        return result == DECODE_OK || (result == DECODE_UD && insn->opcode && insn->opcode->kind == KIND_INVALID && !insn->lock);
+}
+
 static void find_encodings(struct isa_generator *g)
 {
         static const uint8_t prefixes[] = { 0, 0x66, 0xf2, 0xf3, 0x67 };
@@ -129,7 +137,7 @@ static void find_encodings(struct isa_generator *g)
                                                 bytes[n++] = prefixes[p];
                                         n += put_opcode(bytes + n, (uint8_t)map, (uint8_t)code);
                                         bytes[n] = (uint8_t)modrm;
-                                        if (insn_decode(&insn, bytes, 15, CODE32_MODE, g->features) != DECODE_OK)
+                                        if (!accepts(&insn, bytes, CODE32_MODE, g->features))
                                                 continue;
                                         if (insn.map != map || insn.code != code)
                                                 break;  /* an escape or a prefix, not an opcode */
@@ -278,18 +286,17 @@ static bool put_bytes(struct build *b)
         while (n < sizeof(bytes))
                 bytes[n++] = isa_interesting_byte(r);
 
-        enum decode_result result = insn_decode(&b->insn, bytes, 15, b->mode, b->g->features);
+        bool accepted = accepts(&b->insn, bytes, b->mode, b->g->features);
 
         if (b->special == SPECIAL_BAD_LOCK) {
-                /* Anything goes, but it must be #UD because of LOCK alone. */
-                if (result != DECODE_UD)
+                if (accepted)
                         return false;
                 c->length = n = b->modrm_at + 8;
                 memcpy(c->code, bytes, ISA_CODE_MAX);
                 c->code_bytes = ISA_CODE_MAX;
                 return true;
         }
-        if (result != DECODE_OK || b->insn.opcode != b->opcode || b->insn.length > 15)
+        if (!accepted || b->insn.opcode != b->opcode || b->insn.length == 0)
                 return false;
         c->length = c->code_bytes = b->insn.length;
         memcpy(c->code, bytes, b->insn.length);
@@ -672,6 +679,9 @@ static void aim_branches(struct build *b)
         bool code16 = !(b->mode & MODE_CODE32);
         const uint8_t *operands = b->opcode->operands;
 
+        /* Not into the instruction itself: it could go round for ever. */
+        if (operands[0] == OPERAND_Jb && (int8_t)c->code[insn->length - 1] < 0 && (int8_t)c->code[insn->length - 1] >= -(int)insn->length)
+                c->code[insn->length - 1] = 0x20;
         if (operands[0] == OPERAND_Jz && insn->operand_bytes == 4)
                 put_little(c->code + insn->length - 4, pick_landing(b, code16) - c->before.eip - insn->length, 4);
         if (operands[0] == OPERAND_Ap) {
@@ -770,7 +780,7 @@ bool isa_generate(struct isa_generator *g, unsigned form, unsigned n, struct isa
                 choose_operands(&b);
                 aim_branches(&b);
                 /* The bytes as they are now: aiming may have changed displacement and immediate. */
-                if (insn_decode(&b.insn, c->code, c->length, b.mode, g->features) != DECODE_OK || b.insn.opcode != b.opcode)
+                if (!accepts(&b.insn, c->code, b.mode, g->features) || b.insn.opcode != b.opcode)
                         continue;
                 if (b.insn.is_memory && b.opcode->kind != KIND_STRING) {
                         c->operand_linear = operand_linear(&b);

@@ -193,6 +193,7 @@ void isa_native_signal(int signal, siginfo_t *info, void *opaque)
         } else {
                 store_case(&shared->cases[shared->next], signal, context, &shared->results[shared->next]);
                 shared->next++;
+                native.alarmed = 0;
         }
         while (shared->next >= shared->count)
                 next_batch();

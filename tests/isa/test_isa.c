@@ -36,8 +36,8 @@ struct run {
 struct reasons {
         unsigned n;
         struct reason {
-                char form[64];
-                char why[256];
+                char form[320];
+                char why[320];
                 bool used;
         } *reason;
 };
@@ -46,7 +46,7 @@ struct reasons {
 static bool load_reasons(struct reasons *reasons, const char *path)
 {
         FILE *file = fopen(path, "r");
-        char line[512];
+        char line[320];
 
         if (!file) {
                 perror(path);
@@ -210,6 +210,8 @@ static void report_forms(struct run *run)
                 tested += form->cases != 0;
                 if (form->mismatches)
                         printf("MISMATCH %-28s %u of %u\n", form->opcode->form, form->mismatches, form->cases);
+                if (form->cases && form->vectors == 1u << EXC_UD && form->opcode->kind != KIND_INVALID)
+                        printf("always #UD on the host: %s\n", form->opcode->form);
                 if (form->undefined)
                         printf("undefined flags differ: %-28s %u of %u\n", form->opcode->form, form->undefined, form->cases);
         }
@@ -220,7 +222,7 @@ static void report_forms(struct run *run)
 
 int main(void)
 {
-        const char *only = getenv("ISA_FORM"), *source = getenv("srcdir");
+        const char *only = getenv("ISA_FORM"), *source = getenv("top_srcdir");
         unsigned cases = (unsigned)number_from("ISA_CASES", DEFAULT_CASES);
         unsigned long single = number_from("ISA_CASE", ~0ul);
         bool has_ldt = isa_native_has_ldt();
