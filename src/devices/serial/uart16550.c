@@ -61,7 +61,6 @@ struct uart {
 };
 
 static const struct state_field uart_fields[] = {
-        STATE_SKIP(struct uart, device, "identity, made by device_new()"),
         STATE_U8(struct uart, ier),
         STATE_U8(struct uart, fcr),
         STATE_U8(struct uart, lcr),
