@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 lodger_core_SOURCES += \
         src/cpu/lapic.c \
-        src/cpu/lapic.h
+        src/cpu/lapic.h \
+        src/cpu/model.c
 
 # State, memory and instructions: all of it runs while a guest's vector registers may be live.
 lodger_gpr_SOURCES += \
@@ -48,23 +49,3 @@ lodger_gpr_SOURCES += \
         src/cpu/task.c \
         src/cpu/tlb.c \
         src/cpu/tlb.h
-
-# Models, MSRs and the instructions written in C.
-lodger_core_SOURCES += \
-        src/cpu/lapic.c \
-        src/cpu/lapic.h \
-        src/cpu/model.c
-lodger_gpr_SOURCES += \
-        src/cpu/cpuid.c \
-        src/cpu/cpuid.h \
-        src/cpu/exec_control.c \
-        src/cpu/exec_fpu.c \
-        src/cpu/exec_integer.c \
-        src/cpu/exec_io.c \
-        src/cpu/exec_string.c \
-        src/cpu/exec_system.c \
-        src/cpu/exec_xsave.c \
-        src/cpu/fpu.h \
-        src/cpu/io.h \
-        src/cpu/msr.c \
-        src/cpu/msr.h
