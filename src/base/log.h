@@ -47,6 +47,8 @@ void trace_write(enum trace_category category, const char *format, ...)
 bool trace_parse(const char *list, const char **bad);
 /* Sends traces to PATH instead of standard error.  False with errno set on failure. */
 bool trace_open(const char *path);
+/* The categories and what they show, one a line; caller frees. */
+char *trace_describe(void);
 
 void log_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_warning(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -1,0 +1,3 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+lodger_core_SOURCES += \
+        src/machine/machine.h
