@@ -43,9 +43,6 @@ tests_unit_test_devices_LDADD = $(test_libs)
 tests_unit_test_ioapic_SOURCES = tests/unit/test_ioapic.c tests/unit/rig.h tests/unit/unit.h
 tests_unit_test_ioapic_LDADD = $(test_libs)
 
-tests_unit_test_memory_SOURCES = tests/unit/test_memory.c
-tests_unit_test_memory_LDADD = $(test_libs)
-
 tests_unit_test_pic_SOURCES = tests/unit/test_pic.c tests/unit/rig.h tests/unit/unit.h
 tests_unit_test_pic_LDADD = $(test_libs)
 
