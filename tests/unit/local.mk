@@ -2,12 +2,18 @@
 if HAVE_CHECK
 check_PROGRAMS += \
         tests/unit/test_clock \
+        tests/unit/test_devices \
+        tests/unit/test_ioapic \
         tests/unit/test_dbt \
         tests/unit/test_lock \
         tests/unit/test_log \
         tests/unit/test_memory \
         tests/unit/test_parse \
-        tests/unit/test_state
+        tests/unit/test_pic \
+        tests/unit/test_pit \
+        tests/unit/test_ports \
+        tests/unit/test_state \
+        tests/unit/test_uart
 endif
 
 tests_unit_test_clock_SOURCES = tests/unit/test_clock.c tests/unit/unit.h
@@ -30,6 +36,24 @@ tests_unit_test_parse_LDADD = $(test_libs)
 
 tests_unit_test_state_SOURCES = tests/unit/test_state.c
 tests_unit_test_state_LDADD = $(test_libs)
+
+tests_unit_test_devices_SOURCES = tests/unit/test_devices.c tests/unit/rig.h tests/unit/unit.h
+tests_unit_test_devices_LDADD = $(test_libs)
+
+tests_unit_test_ioapic_SOURCES = tests/unit/test_ioapic.c tests/unit/rig.h tests/unit/unit.h
+tests_unit_test_ioapic_LDADD = $(test_libs)
+
+tests_unit_test_pic_SOURCES = tests/unit/test_pic.c tests/unit/rig.h tests/unit/unit.h
+tests_unit_test_pic_LDADD = $(test_libs)
+
+tests_unit_test_pit_SOURCES = tests/unit/test_pit.c tests/unit/rig.h tests/unit/unit.h
+tests_unit_test_pit_LDADD = $(test_libs)
+
+tests_unit_test_ports_SOURCES = tests/unit/test_ports.c tests/unit/unit.h
+tests_unit_test_ports_LDADD = $(test_libs)
+
+tests_unit_test_uart_SOURCES = tests/unit/test_uart.c tests/unit/rig.h tests/unit/unit.h
+tests_unit_test_uart_LDADD = $(test_libs)
 # The system half of the CPU.
 if HAVE_CHECK
 check_PROGRAMS += tests/unit/test_access tests/unit/test_exception tests/unit/test_paging tests/unit/test_segment
