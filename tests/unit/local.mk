@@ -30,3 +30,15 @@ tests_unit_test_parse_LDADD = $(test_libs)
 
 tests_unit_test_state_SOURCES = tests/unit/test_state.c
 tests_unit_test_state_LDADD = $(test_libs)
+# The system half of the CPU.
+if HAVE_CHECK
+check_PROGRAMS += tests/unit/test_access tests/unit/test_exception tests/unit/test_paging tests/unit/test_segment
+endif
+tests_unit_test_access_SOURCES = tests/unit/test_access.c tests/unit/cpu_fixture.h
+tests_unit_test_access_LDADD = $(test_libs)
+tests_unit_test_exception_SOURCES = tests/unit/test_exception.c tests/unit/cpu_fixture.h
+tests_unit_test_exception_LDADD = $(test_libs)
+tests_unit_test_paging_SOURCES = tests/unit/test_paging.c tests/unit/cpu_fixture.h
+tests_unit_test_paging_LDADD = $(test_libs)
+tests_unit_test_segment_SOURCES = tests/unit/test_segment.c tests/unit/cpu_fixture.h
+tests_unit_test_segment_LDADD = $(test_libs)
