@@ -9,6 +9,7 @@
 #ifndef LODGER_BASE_STATE_H
 #define LODGER_BASE_STATE_H
 
+#include <glib.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -47,5 +48,22 @@ struct state_field {
 #define STATE_TIMER(s, m) STATE_FIELD_(s, m, TIMER, STATE_MEMBER_(s, m), 1, NULL, NULL)
 #define STATE_SKIP(s, m, why) STATE_FIELD_(s, m, SKIP, STATE_MEMBER_(s, m), 1, NULL, why)
 #define STATE_END { NULL, STATE_TYPE_END, 0, 0, 0, NULL, NULL }
+
+/* Appends the saved fields of *object (state.c describes the format). */
+void state_save(const struct state_field *fields, const void *object, GByteArray *to);
+/* Reads what state_save() wrote for the same table.  Bytes are taken to be hostile: false, with the
+ * field named in *error and *object untouched, when they are cut short, of another type or length, or
+ * lack, repeat or add a field.  Values are not judged: that is post_load's affair. */
+bool state_load(const struct state_field *fields, void *object, const uint8_t *bytes, size_t size, GError **error);
+/* NULL when the fields tile bytes [start, end) of their struct, alignment padding aside; else what
+ * they leave out or describe twice, one finding a line (caller frees).  start: sizeof(struct device)
+ * for a device's own table. */
+char *state_coverage(const struct state_field *fields, size_t start, size_t end);
+/* Field names and values, one a line, for people (info); caller frees. */
+char *state_describe(const struct state_field *fields, const void *object);
+
+#define STATE_ERROR state_error_quark()
+GQuark state_error_quark(void);
+enum state_error { STATE_ERROR_TRUNCATED, STATE_ERROR_MISMATCH };
 
 #endif

@@ -1,2 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-lodger_SOURCES += src/cli/main.c
+lodger_SOURCES += \
+        src/cli/main.c \
+        src/cli/parse.c \
+        src/cli/parse.h

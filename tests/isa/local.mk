@@ -1,1 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+check_PROGRAMS += tests/isa/test_isa
+
+tests_isa_test_isa_SOURCES = \
+        tests/isa/compare.c tests/isa/compare.h \
+        tests/isa/generate.c tests/isa/generate.h \
+        tests/isa/isa.h \
+        tests/isa/native.c \
+        tests/isa/runner.c \
+        tests/isa/selfcheck.c tests/isa/selfcheck.h \
+        tests/isa/test_isa.c \
+        tests/isa/translator.c \
+        tests/isa/values.c \
+        tests/isa/world.c
+tests_isa_test_isa_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/tests/isa
+tests_isa_test_isa_LDADD = $(lodger_libs)
+EXTRA_DIST += tests/isa/README.md tests/isa/untested.reasons
+CLEANFILES += tests/isa/untested.txt

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* test_log.c - trace lists, trace files, and the rate limit of guest errors. */
-#include <check.h>
 #include <glib.h>
 #include <glib/gstdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include "base/log.h"
+#include "unit.h"
 
 START_TEST(parse_accepts_names)
 {
@@ -95,21 +95,4 @@ START_TEST(guest_errors_are_limited)
 }
 END_TEST
 
-int main(void)
-{
-        Suite *suite = suite_create("log");
-        TCase *tests = tcase_create("log");
-        SRunner *runner;
-        int failed;
-
-        tcase_add_test(tests, parse_accepts_names);
-        tcase_add_test(tests, parse_names_the_bad_word);
-        tcase_add_test(tests, traces_go_to_the_file);
-        tcase_add_test(tests, guest_errors_are_limited);
-        suite_add_tcase(suite, tests);
-        runner = srunner_create(suite);
-        srunner_run_all(runner, CK_ENV);
-        failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
-        return failed > 0;
-}
+UNIT_MAIN("log", parse_accepts_names, parse_names_the_bad_word, traces_go_to_the_file, guest_errors_are_limited)
