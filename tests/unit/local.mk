@@ -22,6 +22,14 @@ tests_unit_test_lock_LDADD = $(test_libs)
 tests_unit_test_log_SOURCES = tests/unit/test_log.c
 tests_unit_test_log_LDADD = $(test_libs)
 
+tests_unit_test_memory_SOURCES = tests/unit/test_memory.c
+tests_unit_test_memory_LDADD = $(test_libs)
+
+tests_unit_test_parse_SOURCES = tests/unit/test_parse.c src/cli/parse.c
+tests_unit_test_parse_LDADD = $(test_libs)
+
+tests_unit_test_state_SOURCES = tests/unit/test_state.c
+tests_unit_test_state_LDADD = $(test_libs)
 # The system half of the CPU.
 if HAVE_CHECK
 check_PROGRAMS += tests/unit/test_access tests/unit/test_exception tests/unit/test_paging tests/unit/test_segment
@@ -34,11 +42,3 @@ tests_unit_test_paging_SOURCES = tests/unit/test_paging.c tests/unit/cpu_fixture
 tests_unit_test_paging_LDADD = $(test_libs)
 tests_unit_test_segment_SOURCES = tests/unit/test_segment.c tests/unit/cpu_fixture.h
 tests_unit_test_segment_LDADD = $(test_libs)
-tests_unit_test_memory_SOURCES = tests/unit/test_memory.c
-tests_unit_test_memory_LDADD = $(test_libs)
-
-tests_unit_test_parse_SOURCES = tests/unit/test_parse.c src/cli/parse.c
-tests_unit_test_parse_LDADD = $(test_libs)
-
-tests_unit_test_state_SOURCES = tests/unit/test_state.c
-tests_unit_test_state_LDADD = $(test_libs)
