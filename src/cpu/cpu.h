@@ -93,7 +93,8 @@ struct descriptor_table {
  * address + addend.  Only RAM is ever entered; write tags only for pages whose state needs nothing
  * done first, and only when the PTE's dirty bit is set. */
 enum { TLB_ENTRIES = 256, ITLB_ENTRIES = 256 };
-#define TLB_EMPTY UINT64_C(0x0000800000000000)
+/* Minus the first non-canonical address: no access that passes the canonical check has that page. */
+#define TLB_EMPTY UINT64_C(0xffff800000000000)
 
 struct tlb_view {
         uint64_t read_neg_tag[TLB_ENTRIES];
@@ -104,6 +105,8 @@ struct tlb_view {
         uint64_t code[ITLB_ENTRIES];
         uint64_t global[TLB_ENTRIES / 64];              /* data entries from global pages */
         uint64_t code_global[ITLB_ENTRIES / 64];
+        uint64_t large[TLB_ENTRIES / 64];               /* entries that are parts of large pages: INVLPG takes all */
+        uint64_t code_large[ITLB_ENTRIES / 64];
 };
 
 /* -- The CPU ----------------------------------------------------------------------------------- */
@@ -176,7 +179,7 @@ struct cpu {
         uint64_t tsc_offset;
         uint64_t sysenter_cs, sysenter_esp, sysenter_eip;
         uint64_t star, lstar, cstar, sfmask, kernel_gs_base, tsc_aux;
-        uint64_t pat, apic_base, misc_enable;
+        uint64_t pat, apic_base, misc_enable, spec_ctrl;
         uint64_t mtrr_def_type, mtrr_fixed[11], mtrr_var[16];
         uint64_t xcr0;
         struct pending_exception exception;
@@ -247,6 +250,7 @@ struct translation {
         uint64_t page_bytes;    /* 4 KiB, 2 MiB, 4 MiB or 1 GiB */
         bool writable;          /* a write with the same user bit would be allowed and D is set */
         bool global;
+        bool user;              /* a user page (U/S set at every level) */
         uint32_t error;         /* when it failed: the #PF error code */
 };
 

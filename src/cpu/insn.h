@@ -96,6 +96,7 @@ enum insn_attr {
         ATTR_IMPLICIT_CX = 1 << 20,     /* reads or writes (E/R)CX otherwise: CMPXCHG8B, PCMPESTRI ... */
         ATTR_VEX = 1 << 21, ATTR_EVEX = 1 << 22,
         ATTR_HOST_FAULT = 1 << 23,      /* may fault natively for other reasons: DIV, IDIV */
+        ATTR_SIZED = 1 << 24,           /* operand size counts although no operand shows it: CBW, PUSHA, IRET (insn->sized) */
 };
 
 /* CPUID features a row can require (cpuid.h gives each model's set). */
@@ -139,7 +140,7 @@ struct insn {
         uint8_t map;                    /* enum insn_map */
         uint8_t code;                   /* opcode byte within the map */
         uint8_t mandatory;              /* 0, 66h, F2h or F3h: selects the row, not a size or repeat */
-        uint8_t operand_bytes;          /* 2, 4 or 8 */
+        uint8_t operand_bytes;          /* 2, 4 or 8; where 66h does not size the form (!sized), the mode's own size */
         uint8_t address_bytes;          /* 2, 4 or 8 */
         uint8_t rep;                    /* 0, F2h or F3h when it is a repeat or hint prefix */
         bool lock;
@@ -149,14 +150,15 @@ struct insn {
         bool has_modrm;
         bool is_memory;                 /* ModRM names memory, or moffs, or string operand */
         uint8_t modrm;
-        uint8_t reg, rm;                /* with REX applied; rm valid when !is_memory */
+        uint8_t reg, rm;                /* with REX applied; rm valid when !is_memory; OPERAND_Zb and Zv: the register is in rm */
         uint8_t base, index, scale;     /* registers or REG_NONE; scale is 0 to 3 */
         bool rip_relative;
         int64_t disp;                   /* sign-extended; moffs: the offset */
-        uint64_t imm;                   /* sign-extended where the operand says so; far pointer: the offset */
+        uint64_t imm;                   /* Iz Ibs Jb Jz sign-extended to 64 bits, others zero-extended; far pointer: the offset */
         uint16_t imm2;                  /* ENTER's level, far pointer's selector */
         uint8_t imm_bytes;              /* of imm as encoded */
-        uint16_t memory_bytes;          /* size of the memory access; 0: none or variable */
+        uint16_t memory_bytes;          /* size of the memory access (of one element); 0: none or variable */
+        bool sized;                     /* 66h sizes this form: encoding it anew in 64-bit mode takes a 66h when operand_bytes is 2 */
 };
 
 enum decode_result {
@@ -171,7 +173,7 @@ enum decode_result {
 enum decode_result insn_decode(struct insn *insn, const uint8_t *bytes, size_t available, uint64_t mode,
                                const uint64_t features[2]);
 
-/* Tables for tests: calls fn for every row. */
+/* Tables for tests: calls fn for every row, in table order. */
 void opcode_each(void (*fn)(const struct opcode *opcode, void *opaque), void *opaque);
 
 static inline bool operand_is_memory_capable(enum operand operand)

@@ -79,7 +79,8 @@ struct device_class {
         size_t size;                    /* of the device's struct, which starts with struct device */
         const struct state_field *state;
         const struct property *properties;
-        /* Registers ports and regions.  False with error set when the host refuses something. */
+        /* Registers ports and regions.  False with error set, and everything undone, when the host
+         * refuses something. */
         bool (*create)(struct device *device, GError **error);
         void (*reset)(struct device *device);
         /* Checks incoming state and rebuilds what is derived.  False: a field is impossible. */
@@ -91,6 +92,7 @@ struct device {
         const struct device_class *class;
         char *id;                       /* unique in its machine: "serial0" */
         const struct device_env *env;
+        bool created;                   /* its class's create() succeeded, so destroy() is due */
 };
 
 #define DEVICE_CLASS(class_) \

@@ -58,7 +58,7 @@ struct page_info {
         uint8_t *host;          /* contents, writable alias; NULL for NONE and MMIO */
         enum page_kind kind;
         uint32_t state;         /* enum page_state bits */
-        uint64_t ram_page;      /* index of the RAM page behind it (RAM and ROM in RAM) */
+        uint64_t ram_page;      /* its page in the memory's file: RAM from 0, pages of ROMs after RAM */
 };
 
 /* Called when a page must change before an access: WRITE to a page with HOLDS_CODE, and so on. */
@@ -84,7 +84,7 @@ uint8_t *memory_ram(const struct memory *memory);       /* RAM page 0, the writa
  * All addresses and sizes are multiples of PAGE_SIZE, except for MMIO regions. */
 struct memory_region *memory_map_ram(struct memory *memory, gpa_t gpa, uint64_t ram_offset, uint64_t size,
                                      bool read_only, int priority, const char *name);
-/* Places a private copy of bytes (padded with zeros) as ROM. */
+/* Places a private copy of bytes (padded with zeros) as ROM.  NULL: more than 64 MiB of ROMs. */
 struct memory_region *memory_map_rom(struct memory *memory, gpa_t gpa, const void *bytes, size_t size,
                                      int priority, const char *name);
 struct memory_region *memory_map_mmio(struct memory *memory, gpa_t gpa, uint64_t size, const struct mmio_ops *ops,

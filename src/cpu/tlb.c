@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * tlb.c - the software TLB: filling and flushing the two views that translated code looks into.
+ *
+ * Invariants:
+ * B1  An entry is made only by a walk that the access it permits has passed; a write tag needs the
+ *     PTE's dirty bit set and a page that wants nothing done before a write.
+ * B2  All three fields of a data entry belong to one page: filling replaces read and write tag both.
+ * B3  `global` and `large` bits describe the entry that is there now; they are stale for empty ones.
+ * B4  With CR4.SMAP set, the supervisor view holds no user pages: whether it may touch them depends on
+ *     EFLAGS.AC, which no entry remembers.
+ */
+#include "cpu/cpu.h"
+#include "cpu/tlb.h"
+
+enum { CODE_PHYSICAL_BITS = CPU_PHYSICAL_BITS - PAGE_SHIFT };
+_Static_assert(CODE_PHYSICAL_BITS == 28, "cpu.h describes the code entry with 28 bits of physical page");
+_Static_assert(TLB_ENTRIES == ITLB_ENTRIES, "one index serves both sides");
+
+static unsigned tlb_index(gva_t linear)
+{
+        return (unsigned)(linear >> PAGE_SHIFT) % TLB_ENTRIES;
+}
+
+static void bit_assign(uint64_t *bits, unsigned index, bool value)
+{
+        uint64_t mask = UINT64_C(1) << (index % 64);
+
+        if (value)
+                bits[index / 64] |= mask;
+        else
+                bits[index / 64] &= ~mask;
+}
+
+static bool bit_test(const uint64_t *bits, unsigned index)
+{
+        return bits[index / 64] >> (index % 64) & 1;
+}
+
+/* The part of a code entry that names the linear page (bits 12 to 47 of the address). */
+static uint64_t code_key(gva_t linear)
+{
+        return (linear >> PAGE_SHIFT) << CODE_PHYSICAL_BITS;
+}
+
+/* -- Flushing ------------------------------------------------------------------------------------ */
+
+static void view_flush_all(struct tlb_view *view)
+{
+        for (unsigned i = 0; i < TLB_ENTRIES; i++) {
+                view->read_neg_tag[i] = TLB_EMPTY;
+                view->write_neg_tag[i] = TLB_EMPTY;
+                view->code[i] = 0;
+        }
+        for (unsigned i = 0; i < TLB_ENTRIES / 64; i++)
+                view->global[i] = view->code_global[i] = view->large[i] = view->code_large[i] = 0;
+}
+
+static void view_flush_local(struct tlb_view *view)
+{
+        for (unsigned word = 0; word < TLB_ENTRIES / 64; word++) {
+                uint64_t global = view->global[word], code_global = view->code_global[word];
+                for (unsigned i = word * 64; i < word * 64 + 64; i++, global >>= 1, code_global >>= 1) {
+                        if (!(global & 1)) {
+                                view->read_neg_tag[i] = TLB_EMPTY;
+                                view->write_neg_tag[i] = TLB_EMPTY;
+                        }
+                        if (!(code_global & 1))
+                                view->code[i] = 0;
+                }
+        }
+}
+
+void tlb_flush(struct cpu *cpu, bool global_too)
+{
+        bool all = global_too || !(cpu->cr4 & CR4_PGE);
+
+        for (unsigned i = 0; i < 2; i++) {
+                if (all)
+                        view_flush_all(&cpu->tlb[i]);
+                else
+                        view_flush_local(&cpu->tlb[i]);
+        }
+}
+
+static void view_drop_data(struct tlb_view *view, unsigned index)
+{
+        view->read_neg_tag[index] = TLB_EMPTY;
+        view->write_neg_tag[index] = TLB_EMPTY;
+}
+
+/* INVLPG of one address of a large page drops all of it; the table may have changed since, so only
+ * the entries know.  Dropping more than that page is always right (SDM 3A 4.10.4.1). */
+static void view_drop_large(struct tlb_view *view, gva_t linear, unsigned shift)
+{
+        unsigned key_shift = shift - PAGE_SHIFT + CODE_PHYSICAL_BITS;
+
+        for (unsigned word = 0; word < TLB_ENTRIES / 64; word++) {
+                if (!(view->large[word] | view->code_large[word]))
+                        continue;
+                for (unsigned i = word * 64; i < word * 64 + 64; i++) {
+                        if (bit_test(view->large, i) && -view->read_neg_tag[i] >> shift == linear >> shift)
+                                view_drop_data(view, i);
+                        if (bit_test(view->code_large, i) && (view->code[i] ^ code_key(linear)) >> key_shift == 0)
+                                view->code[i] = 0;
+                }
+        }
+}
+
+void tlb_flush_page(struct cpu *cpu, gva_t linear)
+{
+        unsigned index;
+        gva_t page;
+
+        if (!cpu_long_mode(cpu))
+                linear = (uint32_t)linear;
+        page = linear & PAGE_MASK;
+        index = tlb_index(linear);
+        for (unsigned i = 0; i < 2; i++) {
+                struct tlb_view *view = &cpu->tlb[i];
+                if (view->read_neg_tag[index] == -page || view->write_neg_tag[index] == -page)
+                        view_drop_data(view, index);
+                if ((view->code[index] ^ code_key(linear)) >> CODE_PHYSICAL_BITS == 0)
+                        view->code[index] = 0;
+                view_drop_large(view, linear, cpu_long_mode(cpu) ? 30 : 22);
+        }
+}
+
+/* -- Filling ------------------------------------------------------------------------------------- */
+
+static void view_fill(struct tlb_view *view, gva_t linear, const struct translation *translation,
+                      const struct page_info *page)
+{
+        unsigned index = tlb_index(linear);
+        gva_t first = linear & PAGE_MASK;
+
+        view->read_neg_tag[index] = -first;
+        view->write_neg_tag[index] =
+                translation->writable && page->kind == PAGE_RAM && page->state == 0 ? -first : TLB_EMPTY;
+        view->addend[index] = (uint64_t)(uintptr_t)page->host - first;
+        bit_assign(view->global, index, translation->global);
+        bit_assign(view->large, index, translation->page_bytes > PAGE_SIZE);
+}
+
+bool tlb_access(struct cpu *cpu, gva_t linear, unsigned size, unsigned access, uint8_t **host)
+{
+        struct tlb_view *view = &cpu->tlb[access & ACCESS_USER ? 1 : 0];
+        struct translation translation;
+        struct page_info page;
+        uint64_t tag;
+        unsigned index;
+
+        if (!cpu_long_mode(cpu))
+                linear = (uint32_t)linear;
+        *host = NULL;
+        if ((linear & ~PAGE_MASK) + size > PAGE_SIZE)
+                return true;
+        index = tlb_index(linear);
+        tag = access & ACCESS_WRITE ? view->write_neg_tag[index] : view->read_neg_tag[index];
+        if (tag == -(linear & PAGE_MASK)) {
+                *host = (uint8_t *)(uintptr_t)(linear + view->addend[index]);
+                return true;
+        }
+        if (!cpu_translate(cpu, linear, access, &translation))
+                return cpu_raise_pf(cpu, linear, translation.error);
+        page = memory_page(cpu->memory, translation.gpa);
+        if (!page.host || (page.state & PAGE_ABSENT))
+                return true;
+        if ((access & ACCESS_WRITE) && (page.kind != PAGE_RAM || page.state))
+                return true;
+        if (!(translation.user && !(access & ACCESS_USER) && (cpu->cr4 & CR4_SMAP)))    /* B4 */
+                view_fill(view, linear, &translation, &page);
+        *host = page.host + (translation.gpa & ~PAGE_MASK);
+        return true;
+}
+
+bool tlb_fetch(struct cpu *cpu, gva_t linear, gpa_t *gpa)
+{
+        unsigned access = ACCESS_FETCH | cpu_user_access(cpu);
+        struct tlb_view *view = &cpu->tlb[access & ACCESS_USER ? 1 : 0];
+        struct translation translation;
+        uint64_t entry;
+        unsigned index;
+
+        if (!cpu_long_mode(cpu))
+                linear = (uint32_t)linear;
+        index = tlb_index(linear);
+        entry = view->code[index];
+        if (entry && (entry ^ code_key(linear)) >> CODE_PHYSICAL_BITS == 0) {
+                *gpa = (entry & ((UINT64_C(1) << CODE_PHYSICAL_BITS) - 1)) << PAGE_SHIFT | (linear & ~PAGE_MASK);
+                return true;
+        }
+        if (!cpu_translate(cpu, linear, access, &translation))
+                return cpu_raise_pf(cpu, linear, translation.error);
+        view->code[index] = code_key(linear) | translation.gpa >> PAGE_SHIFT;
+        bit_assign(view->code_global, index, translation.global);
+        bit_assign(view->code_large, index, translation.page_bytes > PAGE_SIZE);
+        *gpa = translation.gpa;
+        return true;
+}

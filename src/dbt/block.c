@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * block.c - the tables of translated blocks: finding, chaining, dropping.
+ *
+ * A block is known by context (mode, CS base and limit), RIP and the guest-physical address of its
+ * first byte.  Several linear pages may show the same physical page; several physical pages may be
+ * seen, over time or by other processes, at the same linear page.  What keeps chains right:
+ *
+ * Invariants:
+ * 1  A block is entered at `host` only when the page it starts in is known to be mapped as it was
+ *    when the block was made: by the dispatcher, which has just looked, or from another block in the
+ *    same page (whatever changes a mapping leaves to the dispatcher).
+ * 2  Every other entry (an edge from another page, an indirect branch, a block with bytes in two
+ *    pages) is at `checked`, which compares the TLB's code entries with the pages the block came from.
+ *    So chains and the jump cache survive address-space switches.
+ * 3  A page that has blocks has PAGE_HOLDS_CODE; the first write into it reaches block_drop_range.
+ * 4  A dropped block is in no table, no exit and no jump cache leads to it; its memory stays readable
+ *    until its chunk is evicted, since a vCPU may be inside it.
+ */
+#include "base/log.h"
+#include "dbt/internal.h"
+
+const struct context *context_intern(struct dbt *dbt, uint64_t mode, uint64_t cs_base, uint32_t cs_limit)
+{
+        for (guint i = 0; i < dbt->contexts->len; i++) {
+                const struct context *c = g_ptr_array_index(dbt->contexts, i);
+                if (c->mode == mode && c->cs_base == cs_base && c->cs_limit == cs_limit)
+                        return c;
+        }
+        struct context *c = g_new0(struct context, 1);
+        c->mode = mode;
+        c->cs_base = cs_base;
+        c->cs_limit = cs_limit;
+        c->id = dbt->contexts->len + 1;
+        g_ptr_array_add(dbt->contexts, c);
+        return c;
+}
+
+/* -- Pages ------------------------------------------------------------------------------------- */
+
+static struct code_page **page_slot(struct dbt *dbt, uint64_t page)
+{
+        struct code_page **slot = &dbt->pages[page & (PAGE_BUCKETS - 1)];
+        while (*slot && (*slot)->page != page)
+                slot = &(*slot)->next;
+        return slot;
+}
+
+static unsigned page_side(const struct block *block, uint64_t page)
+{
+        return block->gpa >> PAGE_SHIFT == page ? 0 : 1;
+}
+
+static void page_add(struct dbt *dbt, uint64_t page, struct block *block)
+{
+        struct code_page **slot = page_slot(dbt, page);
+        if (!*slot) {
+                *slot = g_new0(struct code_page, 1);
+                (*slot)->page = page;
+        }
+        block->page_next[page_side(block, page)] = (*slot)->blocks;
+        (*slot)->blocks = block;
+}
+
+static void page_remove(struct dbt *dbt, uint64_t page, struct block *block)
+{
+        struct code_page **slot = page_slot(dbt, page);
+        struct block **at = &(*slot)->blocks;
+        while (*at != block)
+                at = &(*at)->page_next[page_side(*at, page)];
+        *at = block->page_next[page_side(block, page)];
+        if (!(*slot)->blocks) {
+                struct code_page *empty = *slot;
+                *slot = empty->next;
+                g_free(empty);
+                memory_set_state(dbt->memory, page << PAGE_SHIFT, 0, PAGE_HOLDS_CODE);
+        }
+}
+
+void block_insert(struct dbt *dbt, struct block *block)
+{
+        struct block **bucket = &dbt->hash[block_hash(block->context, block->rip, block->gpa)];
+        block->hash_next = *bucket;
+        *bucket = block;
+        page_add(dbt, block->gpa >> PAGE_SHIFT, block);
+        if (block->gpa2 != ~(gpa_t)0 && block->gpa2 >> PAGE_SHIFT != block->gpa >> PAGE_SHIFT)
+                page_add(dbt, block->gpa2 >> PAGE_SHIFT, block);
+}
+
+/* -- Chaining ---------------------------------------------------------------------------------- */
+
+static void patch(struct block_exit *exit, const uint8_t *target_rw)
+{
+        emit_patch_rel32(exit->place, target_rw);
+}
+
+void block_link(struct dbt *dbt, struct block_exit *exit, struct block *to)
+{
+        if (exit->to || exit->from->dead || to->dead)
+                return;
+        const uint8_t *entry = exit->same_page && to->gpa2 == ~(gpa_t)0 ? to->host : to->checked;
+        exit->to = to;
+        exit->next = to->incoming;
+        if (exit->next)
+                exit->next->link = &exit->next;
+        exit->link = &to->incoming;
+        to->incoming = exit;
+        patch(exit, entry - dbt->cache.rx + dbt->cache.rw);
+        dbt_count(dbt, DBT_COUNT_LINKS, 1);
+        TRACE(LINK, "%llx -> %llx\n", (unsigned long long)exit->from->rip, (unsigned long long)to->rip);
+}
+
+static void unlink_exit(struct block_exit *exit)
+{
+        patch(exit, exit->stub);
+        *exit->link = exit->next;
+        if (exit->next)
+                exit->next->link = exit->link;
+        exit->to = NULL;
+        exit->next = NULL;
+        exit->link = NULL;
+}
+
+/* -- Dropping ---------------------------------------------------------------------------------- */
+
+void block_drop(struct dbt *dbt, struct block *block)
+{
+        if (block->dead)
+                return;
+        struct block **at = &dbt->hash[block_hash(block->context, block->rip, block->gpa)];
+        while (*at != block)
+                at = &(*at)->hash_next;
+        *at = block->hash_next;
+        page_remove(dbt, block->gpa >> PAGE_SHIFT, block);
+        if (block->gpa2 != ~(gpa_t)0 && block->gpa2 >> PAGE_SHIFT != block->gpa >> PAGE_SHIFT)
+                page_remove(dbt, block->gpa2 >> PAGE_SHIFT, block);
+        while (block->incoming)
+                unlink_exit(block->incoming);
+        for (unsigned i = 0; i < block->exits; i++)
+                if (block->exit[i].to)
+                        unlink_exit(&block->exit[i]);
+        for (guint i = 0; i < dbt->cpus->len; i++) {
+                struct jc_entry *entry = jc_slot(g_ptr_array_index(dbt->cpus, i), block->rip);
+                if (entry->host == block->checked)
+                        *entry = (struct jc_entry){ 0 };
+        }
+        block->dead = true;
+}
+
+void block_drop_range(struct dbt *dbt, gpa_t gpa, size_t size)
+{
+        uint64_t first = gpa >> PAGE_SHIFT, last = (gpa + size - 1) >> PAGE_SHIFT;
+        for (uint64_t page = first; page <= last; page++) {
+                struct code_page *found = *page_slot(dbt, page);
+                struct block *block = found ? found->blocks : NULL;
+                while (block) {
+                        unsigned side = page_side(block, page);
+                        struct block *next = block->page_next[side];
+                        /* A crossing block has one part in each page; the parts' exact bounds are not kept. */
+                        bool hit = block->gpa2 != ~(gpa_t)0 ||
+                                   (gpa < block->gpa + block->guest_bytes && block->gpa < gpa + size);
+                        if (hit) {
+                                TRACE(SMC, "write to %llx+%zu drops block at %llx\n", (unsigned long long)gpa, size,
+                                      (unsigned long long)block->rip);
+                                dbt_count(dbt, DBT_COUNT_INVALIDATED, 1);
+                                block_drop(dbt, block);
+                        }
+                        block = next;
+                }
+        }
+}
+
+void block_evict_chunk(struct dbt *dbt, unsigned index)
+{
+        GPtrArray *blocks = dbt->cache.chunk[index].blocks;
+        for (guint i = 0; i < blocks->len; i++) {
+                struct block *block = blocks->pdata[i];
+                if (!block->dead) {
+                        dbt_count(dbt, DBT_COUNT_EVICTED, 1);
+                        block_drop(dbt, block);
+                }
+        }
+        dbt->generation++;
+}

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * cache.c - where translated code lives.
+ *
+ * One region, mapped twice: writable and executable never at the same address (W^X).  It is used as
+ * a ring of chunks: when the current chunk is full the oldest one is emptied and becomes current, so
+ * that hot code is lost now and then but never all of it at once.  Metadata of blocks (maps, exits,
+ * callouts) comes from slabs that belong to the chunk and go with it.
+ *
+ * Invariants:
+ * 1  Blocks of a chunk lie in rising order in chunk->blocks.
+ * 2  Nothing in a chunk is reused while any vCPU may still execute it: chunks are emptied by the
+ *    dispatcher only, when no translated code is on any stack.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <gio/gio.h>
+#include <sys/mman.h>
+#include <unistd.h>
+#include "dbt/internal.h"
+
+enum { STUB_BYTES = 16 * 1024, SLAB_BYTES = 256 * 1024 };
+
+/* A file that no one else sees and that may be mapped executable (T16): a memfd, or, where those are
+ * forbidden to be executable, an unlinked file in the user's runtime or temporary directory. */
+static int open_backing(size_t bytes)
+{
+        int fd = memfd_create("lodger-code", MFD_CLOEXEC);
+        if (fd >= 0) {
+                void *probe = ftruncate(fd, (off_t)bytes) ? MAP_FAILED
+                                                          : mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_SHARED, fd, 0);
+                if (probe != MAP_FAILED) {
+                        munmap(probe, 4096);
+                        return fd;
+                }
+                close(fd);
+        }
+        const char *directories[] = { g_getenv("XDG_RUNTIME_DIR"), g_get_tmp_dir(), "/var/tmp", "/dev/shm" };
+        for (unsigned i = 0; i < G_N_ELEMENTS(directories); i++) {
+                if (!directories[i])
+                        continue;
+                fd = open(directories[i], O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+                if (fd < 0)
+                        continue;
+                void *probe = ftruncate(fd, (off_t)bytes) ? MAP_FAILED
+                                                          : mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_SHARED, fd, 0);
+                if (probe != MAP_FAILED) {
+                        munmap(probe, 4096);
+                        return fd;
+                }
+                close(fd);
+        }
+        return -1;
+}
+
+bool cache_init(struct cache *cache, uint64_t bytes, GError **error)
+{
+        cache->bytes = bytes;
+        int fd = open_backing(bytes);
+        if (fd >= 0) {
+                cache->rw = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+                cache->rx = mmap(NULL, bytes, PROT_READ | PROT_EXEC, MAP_SHARED, fd, 0);
+                close(fd);
+        } else {
+                /* No executable file anywhere: shared anonymous memory can be mapped a second time too. */
+                cache->rw = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+                cache->rx = cache->rw == MAP_FAILED ? MAP_FAILED : mremap(cache->rw, 0, bytes, MREMAP_MAYMOVE);
+                if (cache->rx != MAP_FAILED && mprotect(cache->rx, bytes, PROT_READ | PROT_EXEC)) {
+                        munmap(cache->rx, bytes);
+                        cache->rx = MAP_FAILED;
+                }
+        }
+        if (cache->rw == MAP_FAILED || cache->rx == MAP_FAILED) {
+                g_set_error(error, G_IO_ERROR, G_IO_ERROR_PERMISSION_DENIED,
+                            "the translator cannot map %zu MiB of executable memory: %s; allow executable memfds "
+                            "(vm.memfd_noexec=0) or raise the address-space limit (ulimit -v)",
+                            (size_t)(bytes >> 20), g_strerror(errno));
+                if (cache->rw != MAP_FAILED)
+                        munmap(cache->rw, bytes);
+                if (cache->rx != MAP_FAILED)
+                        munmap(cache->rx, bytes);
+                cache->rw = cache->rx = NULL;
+                return false;
+        }
+        cache->blocks_start = cache->rx + STUB_BYTES;
+        size_t chunk = (bytes - STUB_BYTES) / CACHE_CHUNKS & ~(size_t)63;
+        for (unsigned i = 0; i < CACHE_CHUNKS; i++) {
+                cache->chunk[i].start = cache->rw + STUB_BYTES + i * chunk;
+                cache->chunk[i].end = cache->chunk[i].start + chunk;
+                cache->chunk[i].blocks = g_ptr_array_new();
+                cache->chunk[i].slabs = g_ptr_array_new_with_free_func(g_free);
+        }
+        cache->p = cache->chunk[0].start;
+        return true;
+}
+
+void cache_fini(struct cache *cache)
+{
+        for (unsigned i = 0; i < CACHE_CHUNKS; i++) {
+                if (!cache->chunk[i].blocks)
+                        continue;
+                g_ptr_array_free(cache->chunk[i].blocks, TRUE);
+                g_ptr_array_free(cache->chunk[i].slabs, TRUE);
+        }
+        if (cache->rw) {
+                munmap(cache->rw, cache->bytes);
+                munmap(cache->rx, cache->bytes);
+        }
+}
+
+bool cache_has_room(const struct cache *cache, size_t need)
+{
+        return (size_t)(cache->chunk[cache->current].end - cache->p) >= need;
+}
+
+unsigned cache_next_chunk(struct cache *cache)
+{
+        cache->current = (cache->current + 1) % CACHE_CHUNKS;
+        struct cache_chunk *chunk = &cache->chunk[cache->current];
+        g_ptr_array_set_size(chunk->blocks, 0);
+        g_ptr_array_set_size(chunk->slabs, 0);
+        chunk->slab_used = 0;
+        cache->p = chunk->start;
+        return cache->current;
+}
+
+void *cache_meta(struct cache *cache, size_t bytes)
+{
+        struct cache_chunk *chunk = &cache->chunk[cache->current];
+
+        bytes = (bytes + 15) & ~(size_t)15;
+        g_assert(bytes <= SLAB_BYTES);
+        if (!chunk->slabs->len || chunk->slab_used + bytes > SLAB_BYTES) {
+                g_ptr_array_add(chunk->slabs, g_malloc0(SLAB_BYTES));
+                chunk->slab_used = 0;
+        }
+        uint8_t *slab = g_ptr_array_index(chunk->slabs, chunk->slabs->len - 1);
+        void *meta = slab + chunk->slab_used;
+        chunk->slab_used += bytes;
+        return meta;
+}

@@ -1,0 +1,332 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * dbt.c - making and ending a translator and its vCPUs; what the dispatcher does out of its hot path.
+ */
+#include <cpuid.h>
+#include <gio/gio.h>
+#include <sys/mman.h>
+#include <unistd.h>
+#include "base/log.h"
+#include "cpu/exec.h"
+#include "cpu/lapic.h"
+#include "dbt/slow.h"
+
+enum { DEFAULT_CACHE_BYTES = 32 << 20, HELPER_STACK_BYTES = 256 * 1024 };
+
+/* -- Host features ----------------------------------------------------------------------------- */
+
+static bool host_has_bmi2(void)
+{
+        unsigned a, b, c, d;
+        return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (b & bit_BMI2);
+}
+
+static bool host_has_xsave(void)
+{
+        unsigned a, b, c, d;
+        return __get_cpuid(1, &a, &b, &c, &d) && (c & bit_OSXSAVE);
+}
+
+static uint64_t host_xcr0(void)
+{
+        uint32_t low, high;
+        __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+        return (uint64_t)high << 32 | low;
+}
+
+char *dbt_why_not(void)
+{
+        struct cache cache = { 0 };
+        GError *error = NULL;
+
+        if (!cache_init(&cache, 1 << 20, &error)) {
+                char *why = g_strdup(error->message);
+                g_error_free(error);
+                return why;
+        }
+        cache_fini(&cache);
+        return NULL;
+}
+
+/* -- Writes over code -------------------------------------------------------------------------- */
+
+struct written {
+        gpa_t gpa;
+        size_t size;
+};
+
+static __thread struct dbt *thread_dbt;
+
+/* A vCPU's own store drops blocks at once; a device's, made by another thread, when the vCPU next looks,
+ * which is before it can take that device's interrupt. */
+static void code_written(void *opaque, gpa_t gpa, size_t size)
+{
+        struct dbt *dbt = opaque;
+
+        if (thread_dbt == dbt || !dbt->running) {
+                block_drop_range(dbt, gpa, size);
+                return;
+        }
+        struct written written = { gpa, size };
+        lock_acquire(&dbt->written_lock);
+        g_array_append_val(dbt->written, written);
+        lock_release(&dbt->written_lock);
+        for (guint i = 0; i < dbt->cpus->len; i++)
+                cpu_request(g_ptr_array_index(dbt->cpus, i), CPU_REQUEST_FLUSH);
+}
+
+void dbt_drop_written(struct dbt *dbt)
+{
+        lock_acquire(&dbt->written_lock);
+        for (guint i = 0; i < dbt->written->len; i++) {
+                const struct written *w = &g_array_index(dbt->written, struct written, i);
+                if (w->size == SIZE_MAX)
+                        dbt_flush(dbt);
+                else
+                        block_drop_range(dbt, w->gpa, w->size);
+        }
+        g_array_set_size(dbt->written, 0);
+        lock_release(&dbt->written_lock);
+}
+
+/* Host addresses in TLBs, and what physical addresses mean, may be stale: every vCPU starts afresh.
+ * Blocks are known by physical address; those whose page now shows something else must go. */
+static void map_changed(void *opaque)
+{
+        struct dbt *dbt = opaque;
+        struct written all = { 0, SIZE_MAX };
+
+        lock_acquire(&dbt->written_lock);
+        g_array_append_val(dbt->written, all);
+        lock_release(&dbt->written_lock);
+        for (guint i = 0; i < dbt->cpus->len; i++)
+                cpu_request(g_ptr_array_index(dbt->cpus, i), CPU_REQUEST_FLUSH);
+}
+
+/* -- Translator -------------------------------------------------------------------------------- */
+
+struct dbt *dbt_new(struct memory *memory, const struct dbt_options *options, GError **error)
+{
+        struct dbt *dbt = g_new0(struct dbt, 1);
+
+        dbt->memory = memory;
+        if (options)
+                dbt->options = *options;
+        uint64_t bytes = dbt->options.cache_bytes ? dbt->options.cache_bytes : DEFAULT_CACHE_BYTES;
+        if (!cache_init(&dbt->cache, bytes, error)) {
+                g_free(dbt);
+                return NULL;
+        }
+        dbt->bmi2 = host_has_bmi2() && !dbt->options.no_bmi2;
+        dbt->xsave = host_has_xsave();
+        /* x87 and SSE come from the image; AVX and AVX-512 upper parts are made clean, or every legacy SSE
+         * instruction of the guest would wait for them. */
+        dbt->xsave_mask = dbt->xsave ? host_xcr0() & 0xe7 : 0;
+        struct emit e = { .p = dbt->cache.rw, .end = dbt->cache.chunk[0].start, .delta = dbt->cache.rx - dbt->cache.rw };
+        stubs_emit(dbt, &e);
+        lock_init(&dbt->lock, LOCK_RANK_TRANSLATOR, "translator");
+        lock_init(&dbt->written_lock, LOCK_RANK_TRANSLATOR, "written code");
+        dbt->written = g_array_new(FALSE, FALSE, sizeof(struct written));
+        dbt->contexts = g_ptr_array_new_with_free_func(g_free);
+        dbt->cpus = g_ptr_array_new();
+        dbt->listener = (struct memory_listener){ .map_changed = map_changed, .code_written = code_written, .opaque = dbt };
+        memory_add_listener(memory, &dbt->listener);
+        if (!dbt_signals_install(error)) {
+                dbt_free(dbt);
+                return NULL;
+        }
+        return dbt;
+}
+
+void dbt_free(struct dbt *dbt)
+{
+        if (!dbt)
+                return;
+        dbt_flush(dbt);
+        cache_fini(&dbt->cache);
+        g_ptr_array_free(dbt->cpus, TRUE);
+        g_ptr_array_free(dbt->contexts, TRUE);
+        g_array_free(dbt->written, TRUE);
+        lock_destroy(&dbt->lock);
+        lock_destroy(&dbt->written_lock);
+        g_free(dbt);
+}
+
+void dbt_flush(struct dbt *dbt)
+{
+        for (unsigned i = 0; i < CACHE_CHUNKS; i++)
+                block_evict_chunk(dbt, i);
+}
+
+uint64_t dbt_counter(const struct dbt *dbt, enum dbt_counter counter) { return dbt->counter[counter]; }
+
+/* -- vCPUs ------------------------------------------------------------------------------------- */
+
+static void on_shutdown(void *opaque, struct cpu *cpu)
+{
+        struct dbt_cpu *dcpu = dbt_cpu(cpu);
+
+        dcpu->shutdown = true;
+        if (dcpu->machine_shutdown)
+                dcpu->machine_shutdown(opaque, cpu);
+}
+
+struct cpu *dbt_cpu_new(struct dbt *dbt, unsigned index, const struct cpu_model *model, const struct cpu_env *env,
+                        GError **error)
+{
+        size_t page = (size_t)sysconf(_SC_PAGESIZE);
+        size_t struct_bytes = (sizeof(struct dbt_cpu) + page - 1) & ~(page - 1);
+        size_t bytes = page + HELPER_STACK_BYTES + struct_bytes;
+        uint8_t *mapping = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+        if (mapping == MAP_FAILED || mprotect(mapping, page, PROT_NONE)) {
+                g_set_error(error, G_IO_ERROR, g_io_error_from_errno(errno), "no memory for vCPU %u: %s", index, g_strerror(errno));
+                return NULL;
+        }
+        struct dbt_cpu *dcpu = (struct dbt_cpu *)(mapping + page + HELPER_STACK_BYTES);
+        struct cpu *cpu = &dcpu->cpu;
+        dcpu->dbt = dbt;
+        dcpu->stack = mapping;
+        dcpu->mapping_bytes = bytes;
+        dcpu->interrupt_vector = cpu_interrupt_vector;
+        pthread_mutex_init(&dcpu->wait_mutex, NULL);
+        pthread_cond_init(&dcpu->wait, NULL);
+        cpu->env = *env;
+        dcpu->machine_shutdown = env->shutdown;
+        cpu->env.shutdown = on_shutdown;
+        cpu_init(cpu, index, model, dbt->memory);
+        g_ptr_array_add(dbt->cpus, cpu);
+        dbt_state_changed(cpu);
+        return cpu;
+}
+
+void dbt_cpu_free(struct cpu *cpu)
+{
+        struct dbt_cpu *dcpu = dbt_cpu(cpu);
+
+        g_ptr_array_remove(dcpu->dbt->cpus, cpu);
+        pthread_mutex_destroy(&dcpu->wait_mutex);
+        pthread_cond_destroy(&dcpu->wait);
+        munmap(dcpu->stack, dcpu->mapping_bytes);
+}
+
+void dbt_state_changed(struct cpu *cpu)
+{
+        struct dbt_cpu *dcpu = dbt_cpu(cpu);
+
+        cpu->vector_live = false;
+        cpu->fpu.image[512] |= 3;               /* XSTATE_BV: x87 and SSE come from the image */
+        for (unsigned i = SEG_ES; i <= SEG_GS; i++)
+                cpu_segment_changed(cpu, (enum cpu_segment)i);
+        cpu_mode_changed(cpu);
+        tlb_flush(cpu, true);
+        dcpu->jc_key = UINT64_C(0xffffffff) << 32;
+        dcpu->ferr_wait = false;
+}
+
+/* -- The dispatcher's slow side ---------------------------------------------------------------- */
+
+const struct context *dbt_slow_context(struct dbt *dbt, uint64_t mode, uint64_t cs_base, uint32_t cs_limit)
+{
+        lock_acquire(&dbt->lock);
+        const struct context *context = context_intern(dbt, mode, cs_base, cs_limit);
+        lock_release(&dbt->lock);
+        return context;
+}
+
+struct block *dbt_slow_translate(struct cpu *cpu, const struct context *context, uint64_t rip, gpa_t gpa)
+{
+        struct dbt_cpu *dcpu = dbt_cpu(cpu);
+        struct dbt *dbt = dcpu->dbt;
+        bool device = !memory_page(dbt->memory, gpa).host;
+
+        if (device)
+                for (unsigned i = 0; i < sizeof dcpu->device_code; i++)
+                        dcpu->device_code[i] = (uint8_t)memory_mmio_read(dbt->memory, gpa + i, 1);
+        lock_acquire(&dbt->lock);
+        struct block *block = dbt_translate(cpu, context, rip, gpa, device ? 1 : 0);
+        if (block && device)
+                block->dead = true;             /* run once: its bytes may be others next time */
+        else if (block)
+                block_insert(dbt, block);
+        lock_release(&dbt->lock);
+        if (block && TRACE_ON(BLOCK))
+                dbt_dump_block(dbt, block);
+        return block;
+}
+
+void dbt_slow_link(struct dbt *dbt, struct block_exit *exit, struct block *block)
+{
+        lock_acquire(&dbt->lock);
+        block_link(dbt, exit, block);
+        lock_release(&dbt->lock);
+}
+
+void dbt_slow_drop(struct dbt *dbt, struct block *block)
+{
+        lock_acquire(&dbt->lock);
+        block_drop(dbt, block);
+        lock_release(&dbt->lock);
+}
+
+bool dbt_is_software_interrupt(insn_handler *handler)
+{
+        return handler == exec_int || handler == exec_int3 || handler == exec_into || handler == exec_int1;
+}
+
+void dbt_trace_exception(struct cpu *cpu)
+{
+        if (!TRACE_ON(EXCEPTION))
+                return;
+        cpu_host_begin(cpu);
+        TRACE(EXCEPTION, "vector %u error %x at %04x:%llx cr2 %llx cpl %u\n", cpu->exception.vector, cpu->exception.error,
+              cpu->seg[SEG_CS].selector, (unsigned long long)cpu->rip, (unsigned long long)cpu->exception.cr2, cpu->cpl);
+}
+
+void dbt_trace_enter(struct cpu *cpu, const struct block *block)
+{
+        if (!TRACE_ON(EXEC))
+                return;
+        cpu_host_begin(cpu);
+        TRACE(EXEC, "%04x:%08llx insns %u eax %08llx ecx %08llx edx %08llx ebx %08llx esp %08llx ebp %08llx esi %08llx edi %08llx flags %llx\n",
+              cpu->seg[SEG_CS].selector, (unsigned long long)block->rip, block->insns, (unsigned long long)cpu->regs[RAX],
+              (unsigned long long)cpu->regs[RCX], (unsigned long long)cpu->regs[RDX], (unsigned long long)cpu->regs[RBX],
+              (unsigned long long)cpu->regs[RSP], (unsigned long long)cpu->regs[RBP], (unsigned long long)cpu->regs[RSI],
+              (unsigned long long)cpu->regs[RDI], (unsigned long long)cpu_rflags(cpu));
+}
+
+/* -- Threads ----------------------------------------------------------------------------------- */
+
+void dbt_thread_enter(struct cpu *cpu)
+{
+        thread_dbt = dbt_cpu(cpu)->dbt;
+        thread_dbt->running = true;
+        dbt_signals_thread_enter(cpu);
+}
+
+void dbt_thread_leave(void)
+{
+        thread_dbt = NULL;
+        dbt_signals_thread_leave();
+}
+
+void dbt_wake(struct dbt_cpu *dcpu)
+{
+        pthread_mutex_lock(&dcpu->wait_mutex);
+        pthread_cond_broadcast(&dcpu->wait);
+        pthread_mutex_unlock(&dcpu->wait_mutex);
+}
+
+void dbt_wait(struct cpu *cpu)
+{
+        struct dbt_cpu *dcpu = dbt_cpu(cpu);
+
+        cpu_host_begin(cpu);
+        dbt_count(dcpu->dbt, DBT_COUNT_HALTS, 1);
+        pthread_mutex_lock(&dcpu->wait_mutex);
+        __atomic_store_n(&dcpu->sleeping, true, __ATOMIC_SEQ_CST);
+        while (!dbt_can_run(cpu))
+                pthread_cond_wait(&dcpu->wait, &dcpu->wait_mutex);
+        __atomic_store_n(&dcpu->sleeping, false, __ATOMIC_SEQ_CST);
+        pthread_mutex_unlock(&dcpu->wait_mutex);
+}

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * dbt.h - the binary translator, as its engine and its tests see it.
+ *
+ * One struct dbt per machine: the code cache and the block tables that its vCPUs share.  One
+ * dbt_cpu per vCPU; it starts with the architectural struct cpu, and sits at the top of the stack
+ * on which helpers of translated code run (stubs.c).
+ */
+#ifndef LODGER_DBT_DBT_H
+#define LODGER_DBT_DBT_H
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include "cpu/cpu.h"
+
+struct dbt;
+
+struct dbt_options {
+        bool check;             /* run every block twice and compare (check.c) */
+        bool no_bmi2;           /* as on a host without BMI2 (tests) */
+        uint64_t cache_bytes;   /* 0: default, 32 MiB */
+};
+
+/* Counters: id, text for people. */
+#define DBT_COUNTERS(X) \
+        X(BLOCKS, "blocks translated") \
+        X(INSNS, "instructions translated") \
+        X(CODE_BYTES, "bytes of code emitted") \
+        X(LINKS, "blocks chained") \
+        X(INVALIDATED, "blocks dropped: written to") \
+        X(EVICTED, "blocks dropped: cache full") \
+        X(ENTRIES, "entries into translated code") \
+        X(EXIT_LINK, "exits: edge not chained") \
+        X(EXIT_INDIRECT, "exits: indirect branch not cached, or page check") \
+        X(EXIT_CALLOUT, "exits: instruction ends the block") \
+        X(EXIT_SIGNAL, "exits: host signal") \
+        X(CALLOUTS, "callouts: instructions executed in C") \
+        X(STRINGS, "callouts: string instructions") \
+        X(MEMORY_SLOW, "memory: accesses that missed the TLB") \
+        X(MEMORY_BOUNCE, "memory: accesses through the bounce buffer") \
+        X(EXCEPTIONS, "exceptions delivered") \
+        X(INTERRUPTS, "interrupts delivered") \
+        X(HALTS, "halts") \
+        X(CHECKED, "blocks checked")
+
+enum dbt_counter {
+#define X(id, text) DBT_COUNT_##id,
+        DBT_COUNTERS(X)
+#undef X
+        DBT_COUNTS
+};
+
+/* NULL with error set: no executable memory can be had, and what to do. */
+struct dbt *dbt_new(struct memory *memory, const struct dbt_options *options, GError **error);
+void dbt_free(struct dbt *dbt);
+/* The reason why the translator cannot run on this host, or NULL. */
+char *dbt_why_not(void);
+
+/* A vCPU in reset state. */
+struct cpu *dbt_cpu_new(struct dbt *dbt, unsigned index, const struct cpu_model *model, const struct cpu_env *env,
+                        GError **error);
+void dbt_cpu_free(struct cpu *cpu);
+
+enum dbt_stop {
+        DBT_STOP_REQUEST,       /* CPU_REQUEST_EXIT was raised (and has been cleared) */
+        DBT_STOP_HALTED,        /* HLT, nothing deliverable pending */
+        DBT_STOP_SHUTDOWN,      /* triple fault */
+        DBT_STOP_BLOCKS,        /* max_blocks dispatches done */
+};
+
+/* Prepares the calling thread to run this vCPU (signal stack, who it is); undone by dbt_thread_leave. */
+void dbt_thread_enter(struct cpu *cpu);
+void dbt_thread_leave(void);
+/* Runs the vCPU on the calling thread.  max_blocks 0: no limit. */
+enum dbt_stop dbt_run(struct cpu *cpu, uint64_t max_blocks);
+/* Sleeps until a halted vCPU has something to do. */
+void dbt_wait(struct cpu *cpu);
+/* After changing a vCPU's state from outside (reset, tests, restore): derived parts follow. */
+void dbt_state_changed(struct cpu *cpu);
+/* Drops every translated block. */
+void dbt_flush(struct dbt *dbt);
+uint64_t dbt_counter(const struct dbt *dbt, enum dbt_counter counter);
+
+#endif

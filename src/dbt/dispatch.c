@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * dispatch.c - the hub: exceptions, requests, the next block, and into it.
+ *
+ *            +--> deliver exception --> serve requests --> find or translate block --> enter ---+
+ *            |                                                                                  |
+ *            +-- link the edge it left by, fill the jump cache, trap after a single step <------+
+ *
+ * Compiled for general registers only, since the guest's vector registers may be live all the way
+ * round; whatever is slow or outside calls cpu_host_begin() first.
+ *
+ * Invariants:
+ * 1  jc_key is set before kick is looked at: a kick that comes later spoils it, one that came earlier
+ *    is seen (T8).
+ * 2  shadow is cleared when the inhibited instruction has been entered or an exception is delivered.
+ */
+#include "cpu/cpuid.h"
+#include "cpu/lapic.h"
+#include "cpu/tlb.h"
+#include "dbt/internal.h"
+#include "dbt/slow.h"
+
+#define JC_KEY_NONE (UINT64_C(0xffffffff) << 32)
+
+void cpu_request(struct cpu *cpu, uint32_t bits)
+{
+        struct dbt_cpu *dcpu = dbt_cpu(cpu);
+
+        __atomic_or_fetch(&cpu->request, bits, __ATOMIC_SEQ_CST);
+        __atomic_store_n(&cpu->kick, 1, __ATOMIC_SEQ_CST);
+        __atomic_store_n(&dcpu->jc_key, JC_KEY_NONE, __ATOMIC_SEQ_CST);
+        if (__atomic_load_n(&dcpu->sleeping, __ATOMIC_SEQ_CST))
+                dbt_wake(dcpu);
+}
+
+static uint32_t requests(const struct cpu *cpu) { return __atomic_load_n(&cpu->request, __ATOMIC_SEQ_CST); }
+
+static void request_clear(struct cpu *cpu, uint32_t bits) { __atomic_and_fetch(&cpu->request, ~bits, __ATOMIC_SEQ_CST); }
+
+/* -- Exceptions and interrupts ----------------------------------------------------------------- */
+
+/* False: the CPU stops at an x87 instruction until an interrupt comes (FERR# to IRQ 13, SDM 1 8.7.2). */
+static bool deliver_exception(struct cpu *cpu)
+{
+        struct dbt_cpu *dcpu = dbt_cpu(cpu);
+
+        if (cpu->exception.vector == EXC_MF && !(cpu->cr0 & CR0_NE)) {
+                cpu->exception.pending = false;
+                if (cpu->env.ferr) {
+                        cpu_host_begin(cpu);
+                        cpu->env.ferr(cpu->env.opaque, true);
+                }
+                dcpu->ferr_wait = true;
+                return false;
+        }
+        dbt_count(dcpu->dbt, DBT_COUNT_EXCEPTIONS, 1);
+        dbt_trace_exception(cpu);
+        cpu->shadow = 0;
+        cpu_deliver_exception(cpu);
+        return true;
+}
+
+static bool deliverable(const struct cpu *cpu, uint32_t request)
+{
+        if (request & ~(uint32_t)(CPU_REQUEST_INTR | CPU_REQUEST_NMI | CPU_REQUEST_SIPI))
+                return true;
+        if (cpu->waiting_for_sipi)
+                return request & CPU_REQUEST_SIPI;
+        return ((request & CPU_REQUEST_INTR) && cpu->iflag) || ((request & CPU_REQUEST_NMI) && !cpu->nmi_blocked);
+}
+
+bool dbt_can_run(const struct cpu *cpu)
+{
+        bool stopped = cpu->halted || cpu->waiting_for_sipi || dbt_cpu((struct cpu *)cpu)->ferr_wait;
+        return cpu->exception.pending || !stopped || deliverable(cpu, requests(cpu));
+}
+
+/* True: the vCPU must stop running (EXIT). */
+static bool serve_requests(struct cpu *cpu)
+{
+        struct dbt_cpu *dcpu = dbt_cpu(cpu);
+        uint32_t request = requests(cpu);
+
+        if (request & CPU_REQUEST_EXIT) {
+                request_clear(cpu, CPU_REQUEST_EXIT);
+                return true;
+        }
+        if (request & (CPU_REQUEST_FLUSH | CPU_REQUEST_RESET | CPU_REQUEST_INIT)) {
+                request_clear(cpu, request & (CPU_REQUEST_FLUSH | CPU_REQUEST_RESET | CPU_REQUEST_INIT));
+                cpu_host_begin(cpu);
+                dbt_drop_written(dcpu->dbt);
+                tlb_flush(cpu, true);
+                if (request & (CPU_REQUEST_RESET | CPU_REQUEST_INIT)) {
+                        cpu_reset(cpu, !(request & CPU_REQUEST_RESET));
+                        dbt_state_changed(cpu);
+                }
+        }
+        if (cpu->shadow)
+                return false;
+        if ((request & CPU_REQUEST_NMI) && !cpu->nmi_blocked) {
+                request_clear(cpu, CPU_REQUEST_NMI);
+                cpu->halted = 0;
+                dcpu->ferr_wait = false;
+                cpu_deliver_interrupt(cpu, EXC_NMI);
+                cpu->nmi_blocked = true;
+                return false;
+        }
+        if ((request & CPU_REQUEST_INTR) && cpu->iflag) {
+                cpu_host_begin(cpu);
+                int vector = dcpu->interrupt_vector(cpu);
+                if (vector >= 0) {
+                        cpu->halted = 0;
+                        dcpu->ferr_wait = false;
+                        dbt_count(dcpu->dbt, DBT_COUNT_INTERRUPTS, 1);
+                        cpu_deliver_interrupt(cpu, (uint8_t)vector);
+                }
+        }
+        return false;
+}
+
+/* -- Finding the next block -------------------------------------------------------------------- */
+
+static const struct context *current_context(struct cpu *cpu)
+{
+        struct dbt_cpu *dcpu = dbt_cpu(cpu);
+        uint64_t mode = cpu->mode | (cpu->shadow ? MODE_ONE_INSN : 0) | dcpu->extra_mode;
+        const struct segment *cs = &cpu->seg[SEG_CS];
+
+        for (unsigned i = 0; i < CONTEXT_CACHE; i++) {
+                const struct context *c = dcpu->context[i];
+                if (c && c->mode == mode && c->cs_base == cs->base && c->cs_limit == cs->limit)
+                        return c;
+        }
+        cpu_host_begin(cpu);
+        const struct context *c = dbt_slow_context(dcpu->dbt, mode, cs->base, cs->limit);
+        dcpu->context[dcpu->context_next++ % CONTEXT_CACHE] = c;
+        return c;
+}
+
+/* The block at RIP; NULL: fetching raised an exception. */
+static struct block *find_block(struct cpu *cpu, const struct context *context)
+{
+        struct dbt *dbt = dbt_cpu(cpu)->dbt;
+        uint32_t linear = (uint32_t)(context->cs_base + cpu->rip);
+        const struct tlb_view *view = &cpu->tlb[cpu->mode & MODE_USER ? 1 : 0];
+        uint64_t code = view->code[(linear >> PAGE_SHIFT) % ITLB_ENTRIES];
+        gpa_t gpa;
+
+        if (cpu->rip > context->cs_limit) {
+                cpu_raise_error(cpu, EXC_GP, 0);
+                return NULL;
+        }
+        if (code && code >> 28 == linear >> PAGE_SHIFT)
+                gpa = (code & ((1 << 28) - 1)) << PAGE_SHIFT | (linear & (PAGE_SIZE - 1));
+        else if (!tlb_fetch(cpu, linear, &gpa))
+                return NULL;
+        struct block *block = block_find(dbt, context, cpu->rip, gpa);
+        if (!block) {
+                cpu_host_begin(cpu);
+                block = dbt_slow_translate(cpu, context, cpu->rip, gpa);
+        } else if (block->gpa2 != ~(gpa_t)0) {
+                /* Its second page is checked on entry, against a code entry that must be there. */
+                uint32_t next = (linear & ~(PAGE_SIZE - 1)) + PAGE_SIZE;
+                gpa_t second;
+                if (!tlb_fetch(cpu, next, &second))
+                        return NULL;
+                if ((second & PAGE_MASK) != block->gpa2) {
+                        cpu_host_begin(cpu);
+                        dbt_slow_drop(dbt, block);
+                        block = dbt_slow_translate(cpu, context, cpu->rip, gpa);
+                }
+        }
+        return block;
+}
+
+/* -- The loop ---------------------------------------------------------------------------------- */
+
+/* INT n and its kin clear TF and so end stepping; every other instruction that started with TF traps. */
+static bool step_traps(const struct dbt_cpu *dcpu)
+{
+        const struct callout *last = dcpu->last_callout;
+        return !last || !dbt_is_software_interrupt(last->handler);
+}
+
+enum dbt_stop dbt_run(struct cpu *cpu, uint64_t max_blocks)
+{
+        struct dbt_cpu *dcpu = dbt_cpu(cpu);
+        struct dbt *dbt = dcpu->dbt;
+        struct block_exit *edge = NULL;         /* the one that was left by, if it can be chained */
+        bool indirect = false;
+        uint64_t generation = 0, blocks = 0;
+
+        for (;;) {
+                if (max_blocks && blocks++ >= max_blocks)
+                        return DBT_STOP_BLOCKS;
+                if (cpu->exception.pending) {
+                        edge = NULL;
+                        indirect = false;
+                        if (deliver_exception(cpu) && dcpu->shutdown) {
+                                dcpu->shutdown = false;
+                                return DBT_STOP_SHUTDOWN;
+                        }
+                }
+                __atomic_store_n(&cpu->kick, 0, __ATOMIC_SEQ_CST);
+                if (requests(cpu)) {
+                        uint64_t rip = cpu->rip;
+                        if (serve_requests(cpu))
+                                return DBT_STOP_REQUEST;
+                        if (cpu->exception.pending)
+                                continue;
+                        if (cpu->rip != rip) {
+                                edge = NULL;
+                                indirect = false;
+                        }
+                }
+                if (cpu->halted || cpu->waiting_for_sipi || dcpu->ferr_wait)
+                        return DBT_STOP_HALTED;
+                const struct context *context = current_context(cpu);
+                struct block *block = find_block(cpu, context);
+                if (!block)
+                        continue;
+                bool chainable = !(context->mode & (MODE_ONE_INSN | MODE_TF)) && !block->dead;
+                if (edge && generation == dbt->generation && chainable) {
+                        cpu_host_begin(cpu);
+                        dbt_slow_link(dbt, edge, block);
+                } else if (indirect && chainable) {
+                        *jc_slot(dcpu, block->rip) = (struct jc_entry){
+                                .neg_key = -((uint64_t)context->id << 32 | block->rip), .host = block->checked,
+                        };
+                }
+                __atomic_store_n(&dcpu->jc_key, chainable ? (uint64_t)context->id << 32 : JC_KEY_NONE, __ATOMIC_SEQ_CST);
+                if (__atomic_load_n(&cpu->kick, __ATOMIC_SEQ_CST)) {
+                        edge = NULL;
+                        indirect = false;
+                        continue;
+                }
+                cpu->shadow = 0;
+                dcpu->last_callout = NULL;
+                generation = dbt->generation;
+                dbt_count(dbt, DBT_COUNT_ENTRIES, 1);
+                dbt_trace_enter(cpu, block);
+                uint64_t reason = dbt->stubs.enter(cpu, block->host);
+                edge = NULL;
+                indirect = false;
+                switch (reason) {
+                case LEAVE_RIP:
+                        dbt_count(dbt, DBT_COUNT_EXIT_INDIRECT, 1);
+                        indirect = true;
+                        break;
+                case LEAVE_CALLOUT:
+                case LEAVE_COMMIT:
+                case LEAVE_ONE:
+                        dbt_count(dbt, DBT_COUNT_EXIT_CALLOUT, 1);
+                        break;
+                case LEAVE_EXCEPTION:
+                        break;
+                default:
+                        dbt_count(dbt, DBT_COUNT_EXIT_LINK, 1);
+                        edge = (struct block_exit *)(uintptr_t)reason;
+                        cpu->rip = edge->target;
+                        break;
+                }
+                if ((context->mode & MODE_TF) && !cpu->exception.pending && step_traps(dcpu) && !cpu->shadow) {
+                        cpu->dr[6] |= 1 << 14;          /* BS */
+                        cpu_raise(cpu, EXC_DB);
+                }
+        }
+}

@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * helpers.c - what translated code calls: instructions in C, accesses that missed the TLB, long strings.
+ *
+ * All of it may run while the guest's vector registers are live: general registers only (traps.md T7).
+ *
+ * Invariants:
+ * 1  A helper that makes the guest fault has set cpu->rip to the faulting instruction; nothing of the
+ *    instruction has been done.
+ * 2  If a write drops the block that is running, the block is left right after the instruction (T14).
+ */
+#include "cpu/exec.h"
+#include "dbt/internal.h"
+
+/* -- The gate to the host ---------------------------------------------------------------------- */
+
+enum { XSAVE_HEADER = 512, XSTATE_X87_SSE = 3 };
+
+void cpu_host_begin(struct cpu *cpu)
+{
+        static const uint32_t default_mxcsr = 0x1f80;
+
+        if (!cpu->vector_live)
+                return;
+        uint8_t *image = cpu->fpu.image;
+        if (dbt_cpu(cpu)->dbt->xsave) {
+                __asm__ volatile("xsave64 %0" : "+m"(*(uint8_t (*)[sizeof cpu->fpu.image])image) : "a"(XSTATE_X87_SSE), "d"(0));
+                /* A component in its initial state is written all the same, only its bit is clear. */
+                *(uint64_t *)(image + XSAVE_HEADER) = XSTATE_X87_SSE;
+        } else {
+                __asm__ volatile("fxsave64 %0" : "+m"(*(uint8_t (*)[sizeof cpu->fpu.image])image));
+        }
+        cpu->vector_live = false;
+        __asm__ volatile("fninit\n\tldmxcsr %0" : : "m"(default_mxcsr));
+}
+
+/* -- Instructions in C ------------------------------------------------------------------------- */
+
+int dbt_callout(struct cpu *cpu, const struct callout *callout)
+{
+        struct dbt_cpu *dcpu = dbt_cpu(cpu);
+
+        cpu->rip = callout->rip;
+        cpu->next_rip = callout->next_rip;
+        cpu->shadow = 0;                /* it was for this instruction; the handler may inhibit the next */
+        dcpu->last_callout = callout;
+        dbt_count(dcpu->dbt, DBT_COUNT_CALLOUTS, 1);
+        if (!callout->handler(cpu, &callout->insn))
+                return LEAVE_EXCEPTION;
+        cpu->rip = cpu->next_rip;
+        if (callout->ends || cpu->next_rip != callout->next_rip || cpu->mode != callout->mode || callout->block->dead ||
+            cpu->halted)
+                return LEAVE_CALLOUT;
+        return 0;
+}
+
+bool dbt_raise_ud(struct cpu *cpu, const struct insn *insn)
+{
+        (void)insn;
+        return cpu_raise(cpu, EXC_UD);
+}
+
+bool dbt_raise_nm(struct cpu *cpu, const struct insn *insn)
+{
+        (void)insn;
+        return cpu_raise(cpu, EXC_NM);
+}
+
+bool dbt_raise_gp0(struct cpu *cpu, const struct insn *insn)
+{
+        (void)insn;
+        return cpu_raise_error(cpu, EXC_GP, 0);
+}
+
+/* -- Memory ------------------------------------------------------------------------------------ */
+
+static unsigned user_access(const struct cpu *cpu) { return cpu->mode & MODE_USER ? ACCESS_USER : 0; }
+
+/* The bounce buffer has the guest's alignment, up to a cache line, so that aligned SSE accesses fault
+ * exactly when they would in place. */
+static uint8_t *bounce(struct cpu *cpu, uint64_t linear) { return cpu->bounce + (linear & 63); }
+
+uint8_t *dbt_memory(struct cpu *cpu, uint64_t linear, uint32_t descriptor, const uint8_t *return_address)
+{
+        struct dbt_cpu *dcpu = dbt_cpu(cpu);
+        unsigned size = descriptor & ACCESS_SIZE_MASK;
+        unsigned access = user_access(cpu) | (descriptor & ACCESS_DESC_WRITE ? ACCESS_WRITE : ACCESS_READ);
+        uint8_t *host;
+
+        dbt_count(dcpu->dbt, DBT_COUNT_MEMORY_SLOW, 1);
+        if (descriptor & ACCESS_DESC_SEGMENT) {
+                gva_t checked;
+                if (!cpu_segment_check(cpu, (descriptor >> ACCESS_DESC_SEGMENT_SHIFT) & 7, linear, size, access, &checked))
+                        goto fault;
+                linear = checked;
+        }
+        if (!tlb_access(cpu, linear, size, access, &host))
+                goto fault;
+        dcpu->linear = linear;
+        dcpu->bounce_skip = 0;
+        if (host)
+                return host;
+        dbt_count(dcpu->dbt, DBT_COUNT_MEMORY_BOUNCE, 1);
+        if ((descriptor & ACCESS_DESC_WRITE) && !cpu_probe_write(cpu, linear, size, access))
+                goto fault;
+        if ((descriptor & ACCESS_DESC_READ) && !cpu_read_linear(cpu, linear, bounce(cpu, linear), size, user_access(cpu)))
+                goto fault;
+        if (descriptor & ACCESS_DESC_WRITE)
+                dcpu->bounce_skip = 5;
+        dcpu->access_bytes = size;
+        return bounce(cpu, linear);
+fault:
+        dbt_restore_rip(cpu, return_address - 1, NULL);
+        return NULL;
+}
+
+int dbt_commit(struct cpu *cpu, const uint8_t *return_address)
+{
+        struct dbt_cpu *dcpu = dbt_cpu(cpu);
+        uint64_t dropped = dcpu->dbt->counter[DBT_COUNT_INVALIDATED];
+        const struct insn_origin *map;
+
+        cpu_write_linear(cpu, dcpu->linear, bounce(cpu, dcpu->linear), dcpu->access_bytes, user_access(cpu));
+        if (dropped == dcpu->dbt->counter[DBT_COUNT_INVALIDATED])
+                return 0;
+        struct block *block = dbt_restore_rip(cpu, return_address - 1, &map);
+        if (!block->dead || map->ends_block)
+                return 0;
+        cpu->rip = cpu->next_rip;
+        return LEAVE_COMMIT;
+}
+
+/* -- Strings ----------------------------------------------------------------------------------- */
+
+/* Bytes moved by one callout before interrupts are looked for. */
+enum { STRING_BUDGET = 64 * 1024 };
+
+static uint64_t page_room(uint64_t linear) { return PAGE_SIZE - (linear & (PAGE_SIZE - 1)); }
+
+/* One run of REP MOVS or STOS within pages that RAM serves directly.  Returns elements done; 0: the
+ * careful way must do the next one.  *fault: an exception was raised. */
+static uint32_t string_run(struct cpu *cpu, const struct insn *insn, unsigned size, bool movs, bool *fault)
+{
+        uint32_t count = (uint32_t)cpu->regs[RCX];
+        uint64_t to, from = 0, bytes;
+        uint8_t *host_to, *host_from = NULL;
+
+        /* Segments that can stop an access are checked element by element. */
+        if (!(cpu->mode & MODE_SEG_NO_LIMIT(SEG_ES)) || (movs && !(cpu->mode & MODE_SEG_NO_LIMIT(insn->segment))))
+                return 0;
+        to = (uint32_t)(cpu->seg[SEG_ES].base + cpu->regs[RDI]);
+        bytes = page_room(to);
+        if (movs) {
+                from = (uint32_t)(cpu->seg[insn->segment].base + cpu->regs[RSI]);
+                if (page_room(from) < bytes)
+                        bytes = page_room(from);
+        }
+        if (bytes / size < count)
+                count = (uint32_t)(bytes / size);
+        if (!count)
+                return 0;
+        bytes = (uint64_t)count * size;
+        if (movs && !tlb_access(cpu, from, (unsigned)bytes, user_access(cpu) | ACCESS_READ, &host_from)) {
+                *fault = true;
+                return 0;
+        }
+        if (!tlb_access(cpu, to, (unsigned)bytes, user_access(cpu) | ACCESS_WRITE, &host_to)) {
+                *fault = true;
+                return 0;
+        }
+        if (!host_to || (movs && !host_from))
+                return 0;
+        uint64_t n = count;
+        if (movs) {
+                if (size == 1)
+                        __asm__ volatile("rep movsb" : "+D"(host_to), "+S"(host_from), "+c"(n) : : "memory");
+                else if (size == 2)
+                        __asm__ volatile("rep movsw" : "+D"(host_to), "+S"(host_from), "+c"(n) : : "memory");
+                else
+                        __asm__ volatile("rep movsl" : "+D"(host_to), "+S"(host_from), "+c"(n) : : "memory");
+                cpu->regs[RSI] = (uint32_t)(cpu->regs[RSI] + bytes);
+        } else {
+                if (size == 1)
+                        __asm__ volatile("rep stosb" : "+D"(host_to), "+c"(n) : "a"(cpu->regs[RAX]) : "memory");
+                else if (size == 2)
+                        __asm__ volatile("rep stosw" : "+D"(host_to), "+c"(n) : "a"(cpu->regs[RAX]) : "memory");
+                else
+                        __asm__ volatile("rep stosl" : "+D"(host_to), "+c"(n) : "a"(cpu->regs[RAX]) : "memory");
+        }
+        cpu->regs[RDI] = (uint32_t)(cpu->regs[RDI] + bytes);
+        cpu->regs[RCX] = (uint32_t)(cpu->regs[RCX] - count);
+        return count;
+}
+
+bool dbt_string(struct cpu *cpu, const struct insn *insn)
+{
+        bool movs = (insn->code & 0xfe) == 0xa4, stos = (insn->code & 0xfe) == 0xaa;
+        unsigned size = insn->code & 1 ? insn->operand_bytes : 1;
+        uint64_t budget = STRING_BUDGET;
+
+        dbt_count(dbt_cpu(cpu)->dbt, DBT_COUNT_STRINGS, 1);
+        if (!insn->rep || !(movs || stos) || insn->address_bytes != 4 || cpu->df_step < 0)
+                return exec_string(cpu, insn);
+        while ((uint32_t)cpu->regs[RCX]) {
+                bool fault = false;
+                uint32_t done = string_run(cpu, insn, size, movs, &fault);
+                if (fault)
+                        return false;
+                if (!done)
+                        return exec_string(cpu, insn);
+                uint64_t bytes = (uint64_t)done * size;
+                budget -= bytes < budget ? bytes : budget;
+                if (!budget && (uint32_t)cpu->regs[RCX]) {
+                        cpu->next_rip = cpu->rip;
+                        break;
+                }
+        }
+        return true;
+}

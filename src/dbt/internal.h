@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * internal.h - what the files of the translator share.
+ *
+ * Reading order: translate.c (a block is made), emit.h, stubs.c (how translated code is entered, left
+ * and helped), memory_path.c (the life of one guest access), block.c (tables, chaining, dropping),
+ * cache.c (where code lives), dispatch.c (the hub), restore.c (from a host address back to a guest
+ * instruction, and host signals).
+ *
+ * Host registers while translated code runs (16- and 32-bit guests):
+ *
+ *   RSP             struct dbt_cpu: all state is at fixed offsets from it
+ *   RAX RDX RBX RBP RSI RDI   the guest's own
+ *   R14, R15        the guest's ESP and ECX; upper halves of all eight are zero
+ *   RCX, R8 - R11   scratch within one guest instruction
+ *   R13             the constant 12 (page shift, for SHRX)
+ *   R12             free
+ *   RFLAGS          CF PF AF ZF SF OF are the guest's, always exact: no glue writes them; DF is 0
+ *   x87, MMX, SSE   the guest's while cpu->vector_live
+ *
+ * RCX is scratch because JRCXZ is the one conditional branch that reads no flags.
+ */
+#ifndef LODGER_DBT_INTERNAL_H
+#define LODGER_DBT_INTERNAL_H
+
+#include "base/lock.h"
+#include "cpu/cpu.h"
+#include "cpu/insn.h"
+#include "cpu/mode.h"
+#include "dbt/dbt.h"
+#include "dbt/emit.h"
+
+enum {
+        H_GUEST_RSP = H_R14,
+        H_GUEST_RCX = H_R15,
+        H_ADDEND = H_R10,       /* host minus linear address, once an access is checked */
+        H_LINEAR = H_R11,       /* linear address of the access; target of an indirect branch */
+        H_TWELVE = H_R13,
+};
+
+enum { BLOCK_MAX_INSNS = 64, BLOCK_MAX_BYTES = 48 * 1024, CACHE_CHUNKS = 8, JC_ENTRIES = 65536,
+       CONTEXT_CACHE = 4 };
+
+/* Bits of the mode that only the translator uses. */
+#define MODE_ONE_INSN (UINT64_C(1) << 17)       /* leave after one instruction (shadow, TF, check) */
+
+/* What a block's translation depends on, interned: blocks compare and hash the small id. */
+struct context {
+        uint64_t mode;
+        uint64_t cs_base;
+        uint32_t cs_limit;
+        uint32_t id;            /* index + 1 */
+};
+
+/* An instruction executed in C. */
+struct callout {
+        insn_handler *handler;
+        uint64_t rip, next_rip;
+        uint64_t mode;                  /* the block's: when it changes, the block is left */
+        struct block *block;
+        bool ends;                      /* always leaves the block */
+        struct insn insn;
+};
+
+/* Where each guest instruction's host code starts, in rising order of host_offset; the out-of-line
+ * part of a block follows its main part and has entries of its own. */
+struct insn_origin {
+        uint32_t host_offset;
+        uint16_t guest_offset;
+        uint8_t length;
+        bool ends_block;        /* control leaves the block after it: no early exit needed (T14) */
+        bool xmm;               /* its floating-point faults are SIMD ones */
+};
+
+/* A way out of a block to an address known when it was translated. */
+struct block_exit {
+        struct block *from, *to;        /* to: NULL while not chained */
+        uint8_t *place;                 /* the rel32 to patch (writable side) */
+        uint8_t *stub;                  /* where it points while not chained */
+        uint64_t target;                /* RIP */
+        bool same_page;                 /* target lies in the page `from` starts in */
+        struct block_exit *next, **link;        /* to's list of incoming exits */
+};
+
+struct block {
+        gpa_t gpa;                      /* of the first byte */
+        gpa_t gpa2;                     /* page of the second part of an instruction that crosses, or ~0 */
+        uint64_t rip;
+        const struct context *context;
+        uint16_t guest_bytes, insns;
+        uint16_t exits, maps;
+        bool dead;                      /* dropped; still readable until its chunk is evicted */
+        uint8_t *host;                  /* entry when the page's mapping is known good (executable side) */
+        uint8_t *checked;               /* entry that checks the mapping first */
+        uint32_t host_bytes;            /* from `checked` */
+        struct block_exit *exit;
+        struct insn_origin *map;
+        struct block_exit *incoming;
+        struct block *hash_next;
+        struct block *page_next[2];     /* lists of the pages it has bytes in */
+};
+
+struct code_page {
+        uint64_t page;                  /* physical page number */
+        struct block *blocks;           /* through page_next[block->gpa's page == page ? 0 : 1] */
+        struct code_page *next;
+};
+
+struct cache_chunk {
+        uint8_t *start, *end;           /* writable side */
+        GPtrArray *blocks;              /* in rising order of address */
+        GPtrArray *slabs;               /* metadata memory, freed with the chunk */
+        size_t slab_used;
+};
+
+struct cache {
+        uint8_t *rw, *rx;
+        size_t bytes;
+        uint8_t *p;                     /* next free byte of the current chunk (writable side) */
+        unsigned current;
+        struct cache_chunk chunk[CACHE_CHUNKS];
+        uint8_t *blocks_start;          /* executable side: below it are the stubs */
+};
+
+struct stubs {
+        uint64_t (*enter)(struct cpu *cpu, const uint8_t *code);     /* a leave_reason or a struct block_exit * */
+        /* All below: writable side, to be targets of emitted jumps and calls. */
+        uint8_t *leave_rip;             /* R11: RIP.  Leaves to the dispatcher */
+        uint8_t *leave_link;            /* R10: struct block_exit * */
+        uint8_t *leave_one;             /* R11: RIP.  After a block of one instruction */
+        uint8_t *callout;               /* called; R10: struct callout * */
+        uint8_t *memory;                /* called; R11: linear address, ECX: descriptor */
+        uint8_t *commit;                /* called after a store into the bounce buffer */
+        uint8_t *leave_signal;          /* jumped to by the signal handler; all state saved */
+};
+
+enum leave_reason { LEAVE_RIP = 0, LEAVE_CALLOUT = 1, LEAVE_EXCEPTION = 2, LEAVE_COMMIT = 3, LEAVE_ONE = 4 };
+
+enum { HASH_BUCKETS = 1 << 15, PAGE_BUCKETS = 1 << 12 };
+
+struct dbt {
+        struct memory *memory;
+        struct dbt_options options;
+        struct lock lock;               /* everything below */
+        struct cache cache;
+        struct stubs stubs;
+        struct block *hash[HASH_BUCKETS];
+        struct code_page *pages[PAGE_BUCKETS];
+        GPtrArray *contexts;            /* struct context *, never freed before the dbt */
+        GPtrArray *cpus;                /* struct cpu * */
+        uint64_t generation;            /* rises when blocks are evicted */
+        struct memory_listener listener;
+        struct lock written_lock;       /* written[]: writes to code pages by other threads than vCPUs' */
+        GArray *written;
+        uint64_t counter[DBT_COUNTS];
+        bool bmi2, xsave;
+        bool running;                   /* vCPU threads have been started */
+        uint64_t xsave_mask;            /* components reset or restored on entry */
+};
+
+struct jc_entry {
+        uint64_t neg_key;               /* -(context id << 32 | RIP) */
+        const uint8_t *host;            /* checked entry */
+};
+
+struct dbt_cpu {
+        struct cpu cpu;
+        uint64_t jc_key;                /* context id << 32; ~0 << 32 while a kick is pending */
+        uint64_t host_rsp;
+        uint64_t save[2];
+        uint64_t spill;                 /* for glue without BMI2 */
+        uint64_t linear;                /* the access in progress, for stubs.memory and commit */
+        uint32_t bounce_skip;           /* 0, or 5: return past the jump back */
+        uint32_t access_bytes;
+        bool shutdown;                  /* triple fault */
+        bool ferr_wait;                 /* stopped at an x87 instruction until an interrupt (CR0.NE = 0) */
+        uint8_t device_code[15];        /* an instruction in device memory, read by the dispatcher */
+        const struct callout *last_callout;
+        void (*machine_shutdown)(void *opaque, struct cpu *cpu);
+        struct dbt *dbt;
+        const struct context *context[CONTEXT_CACHE];   /* of recent look-ups */
+        unsigned context_next;
+        uint64_t extra_mode;            /* or-ed into the mode: MODE_ONE_INSN while checking */
+        bool sleeping;                  /* in dbt_wait().  Atomic */
+        int (*interrupt_vector)(struct cpu *cpu);
+        void *stack;                    /* mapping that holds stack and this struct */
+        size_t mapping_bytes;
+        pthread_mutex_t wait_mutex;
+        pthread_cond_t wait;
+        struct jc_entry jc[JC_ENTRIES] __attribute__((aligned(64)));
+};
+
+static inline struct dbt_cpu *dbt_cpu(struct cpu *cpu) { return (struct dbt_cpu *)cpu; }
+
+/* -- cache.c ----------------------------------------------------------------------------------- */
+
+bool cache_init(struct cache *cache, uint64_t bytes, GError **error);
+void cache_fini(struct cache *cache);
+/* Space for `need` bytes in the current chunk; moves to the next chunk, whose blocks the caller has
+ * dropped (dbt_evict_chunk), when there is none. */
+bool cache_has_room(const struct cache *cache, size_t need);
+unsigned cache_next_chunk(struct cache *cache);         /* index of the chunk that is now current, emptied */
+void *cache_meta(struct cache *cache, size_t bytes);    /* metadata that lives as long as the chunk; zeroed */
+struct block *cache_find(const struct cache *cache, const uint8_t *host);      /* executable side */
+static inline const uint8_t *cache_rx(const struct cache *cache, const uint8_t *rw) { return rw - cache->rw + cache->rx; }
+
+/* -- stubs.c ----------------------------------------------------------------------------------- */
+
+void stubs_emit(struct dbt *dbt, struct emit *e);
+
+/* -- block.c (dbt->lock held) ------------------------------------------------------------------ */
+
+const struct context *context_intern(struct dbt *dbt, uint64_t mode, uint64_t cs_base, uint32_t cs_limit);
+unsigned block_hash(const struct context *context, uint64_t rip, gpa_t gpa);
+struct block *block_find(struct dbt *dbt, const struct context *context, uint64_t rip, gpa_t gpa);
+void block_insert(struct dbt *dbt, struct block *block);
+void block_drop(struct dbt *dbt, struct block *block);
+void block_link(struct dbt *dbt, struct block_exit *exit, struct block *to);
+void block_evict_chunk(struct dbt *dbt, unsigned chunk);
+/* Drops blocks with bytes in [gpa, gpa+size). */
+void block_drop_range(struct dbt *dbt, gpa_t gpa, size_t size);
+static inline struct jc_entry *jc_slot(struct dbt_cpu *dcpu, uint64_t rip) { return &dcpu->jc[rip & (JC_ENTRIES - 1)]; }
+
+/* -- translate.c ------------------------------------------------------------------------------- */
+
+/* Translates the block at rip (linear address within gpa's page).  NULL: fetching its first
+ * instruction raised an exception in the guest.  max_insns 0: the usual limit. */
+struct block *dbt_translate(struct cpu *cpu, const struct context *context, uint64_t rip, gpa_t gpa, unsigned max_insns);
+
+/* -- Called from translated code [gpr] --------------------------------------------------------- */
+
+int dbt_callout(struct cpu *cpu, const struct callout *callout);
+uint8_t *dbt_memory(struct cpu *cpu, uint64_t linear, uint32_t descriptor, const uint8_t *return_address);
+int dbt_commit(struct cpu *cpu, const uint8_t *return_address);
+bool dbt_string(struct cpu *cpu, const struct insn *insn);
+bool dbt_raise_ud(struct cpu *cpu, const struct insn *insn);
+bool dbt_raise_nm(struct cpu *cpu, const struct insn *insn);
+bool dbt_raise_gp0(struct cpu *cpu, const struct insn *insn);
+
+/* Descriptor of an access: size, kind, and a segment check still to be made. */
+enum {
+        ACCESS_SIZE_MASK = 0xfff,
+        ACCESS_DESC_READ = 1 << 12,
+        ACCESS_DESC_WRITE = 1 << 13,
+        ACCESS_DESC_SEGMENT = 1 << 14,          /* R11 is an offset; segment in bits 16-18 */
+        ACCESS_DESC_SEGMENT_SHIFT = 16,
+};
+
+/* -- restore.c --------------------------------------------------------------------------------- */
+
+/* Sets cpu->rip and next_rip from an address within translated code; the block, or NULL. */
+struct block *dbt_restore_rip(struct cpu *cpu, const uint8_t *host, const struct insn_origin **map);
+
+/* -- dump.c ------------------------------------------------------------------------------------ */
+
+/* Guest and host instructions of a block side by side, to the trace. */
+void dbt_dump_block(struct dbt *dbt, const struct block *block);
+
+static inline void dbt_count(struct dbt *dbt, enum dbt_counter counter, uint64_t n) { dbt->counter[counter] += n; }
+
+#endif

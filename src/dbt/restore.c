@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * restore.c - from an address in the code cache back to the guest instruction it belongs to.
+ *
+ * Rules 1 to 3 of translate.h make this a look-up of RIP only: whenever an instruction faults, every
+ * guest register and flag is what it was before it, in its host register.
+ */
+#include "dbt/internal.h"
+
+struct block *cache_find(const struct cache *cache, const uint8_t *host)
+{
+        if (host < cache->blocks_start || host >= cache->rx + cache->bytes)
+                return NULL;
+        const uint8_t *rw = host - cache->rx + cache->rw;
+        size_t chunk_bytes = (size_t)(cache->chunk[0].end - cache->chunk[0].start);
+        size_t index = (size_t)(rw - cache->chunk[0].start) / chunk_bytes;
+        if (index >= CACHE_CHUNKS)
+                return NULL;
+        const GPtrArray *blocks = cache->chunk[index].blocks;
+        guint low = 0, high = blocks->len;
+        while (low < high) {
+                guint mid = (low + high) / 2;
+                struct block *block = blocks->pdata[mid];
+                if (host < block->checked)
+                        high = mid;
+                else if (host >= block->checked + block->host_bytes)
+                        low = mid + 1;
+                else
+                        return block;
+        }
+        return NULL;
+}
+
+struct block *dbt_restore_rip(struct cpu *cpu, const uint8_t *host, const struct insn_origin **map)
+{
+        struct block *block = cache_find(&dbt_cpu(cpu)->dbt->cache, host);
+
+        if (!block)
+                return NULL;
+        uint32_t offset = (uint32_t)(host - block->checked);
+        unsigned low = 0, high = block->maps;
+        while (low + 1 < high) {
+                unsigned mid = (low + high) / 2;
+                if (block->map[mid].host_offset <= offset)
+                        low = mid;
+                else
+                        high = mid;
+        }
+        const struct insn_origin *entry = &block->map[low];
+        cpu->rip = (uint32_t)(block->rip + entry->guest_offset);
+        cpu->next_rip = (uint32_t)(cpu->rip + entry->length);
+        if (map)
+                *map = entry;
+        return block;
+}

@@ -1,0 +1,523 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * translate.c - one block: fetch, decode, and give each instruction to its emitter.
+ *
+ * A block is straight-line guest code within one page: conditional branches leave it sideways, anything
+ * else that changes RIP ends it.  An instruction that crosses into the next page makes a block of its
+ * own, since its second page can be remapped separately.
+ *
+ * Layout in the cache: the entry that checks the mapping, the main part, then everything out of line.
+ *
+ * Invariants:
+ * 1  PAGE_HOLDS_CODE is set, and write permission gone from every TLB, before a byte is read: a write
+ *    that races with translation finds the block or is seen by it.
+ * 2  If the first instruction cannot be fetched the guest faults and there is no block; if a later one
+ *    cannot, the block ends before it.
+ */
+#include <string.h>
+#include "base/log.h"
+#include "cpu/cpuid.h"
+#include "cpu/exec.h"
+#include "cpu/tlb.h"
+#include "dbt/translate.h"
+
+/* -- Out-of-line code -------------------------------------------------------------------------- */
+
+struct cold *translate_new_cold(struct translator *t, enum cold_kind kind, uint8_t *jump)
+{
+        g_assert(t->colds < MAX_COLD);
+        struct cold *cold = &t->cold[t->colds++];
+        *cold = (struct cold){ .kind = kind, .jump = jump, .insn = (uint16_t)t->index };
+        return cold;
+}
+
+static struct insn_origin *new_map(struct translator *t)
+{
+        g_assert(t->maps < MAX_MAPS);
+        struct insn_origin *map = &t->map[t->maps++];
+        map->host_offset = (uint32_t)(t->e.p - t->dbt->cache.p);
+        return map;
+}
+
+static void emit_callout_call(struct translator *t, const struct callout *callout)
+{
+        emit_mov64_imm(&t->e, H_R10, (uint64_t)(uintptr_t)callout);
+        emit_call(&t->e, t->dbt->stubs.callout);
+}
+
+static void emit_cold(struct translator *t, const struct cold *cold, const struct insn_origin *main_map)
+{
+        struct emit *e = &t->e;
+        struct insn_origin *map = new_map(t);
+        uint32_t offset = map->host_offset;
+
+        *map = main_map[cold->insn];
+        map->host_offset = offset;
+        if (cold->jump && !e->full)
+                emit_patch_rel32(cold->jump, e->p);
+        switch (cold->kind) {
+        case COLD_LOAD:
+        case COLD_STORE:
+                emit_mov32_imm(e, H_RCX, cold->descriptor);
+                emit_call(e, t->dbt->stubs.memory);
+                emit_jmp(e, cold->back);
+                if (cold->kind == COLD_STORE) {
+                        g_assert(cold->tail_end);
+                        emit_bytes(e, cold->back, (size_t)(cold->tail_end - cold->back));
+                        emit_call(e, t->dbt->stubs.commit);
+                        emit_jmp(e, cold->tail_end);
+                }
+                break;
+        case COLD_POLL_EXIT:
+                emit_load32(e, H_RCX, STATE(kick));
+                emit_jrcxz(e, 0);
+                uint8_t *skip = e->p;
+                emit_mov64_imm(e, H_LINEAR, cold->rip);
+                emit_jmp(e, t->dbt->stubs.leave_rip);
+                if (!e->full)
+                        skip[-1] = (uint8_t)(e->p - skip);
+                cold->exit->place = emit_jmp(e, NULL);
+                break;
+        case COLD_EXIT:
+                cold->exit->stub = e->p;
+                /* The exit's final place is known when the block is finished: finish_block() fills it in. */
+                emit8(e, 0x49);
+                emit8(e, 0xba);
+                emit64(e, 0);
+                emit_jmp(e, t->dbt->stubs.leave_link);
+                if (!e->full)
+                        emit_patch_rel32(cold->exit->place, cold->exit->stub);
+                break;
+        case COLD_LEAVE:
+                emit_mov64_imm(e, H_LINEAR, cold->rip);
+                emit_jmp(e, mode_has(t, MODE_ONE_INSN) ? t->dbt->stubs.leave_one : t->dbt->stubs.leave_rip);
+                break;
+        case COLD_RAISE:
+                emit_callout_call(t, cold->callout);
+                break;
+        }
+}
+
+/* -- Callouts ---------------------------------------------------------------------------------- */
+
+struct callout *translate_new_callout(struct translator *t, insn_handler *handler)
+{
+        struct callout *callout = cache_meta(&t->dbt->cache, sizeof *callout);
+        callout->handler = handler;
+        callout->rip = t->rip;
+        callout->next_rip = t->next_rip;
+        callout->mode = t->mode & ~MODE_ONE_INSN;
+        callout->insn = t->insn;
+        g_assert(t->callouts < MAX_CALLOUTS);
+        t->callout[t->callouts++] = callout;
+        return callout;
+}
+
+void translate_callout(struct translator *t, insn_handler *handler, bool ends)
+{
+        struct callout *callout = translate_new_callout(t, handler);
+        callout->ends = ends;
+        emit_callout_call(t, callout);
+        if (ends)
+                t->ended = true;
+}
+
+void translate_raise(struct translator *t, insn_handler *raise)
+{
+        translate_callout(t, raise, true);
+}
+
+void translate_poll(struct translator *t, uint64_t rip, bool any_request)
+{
+        if (any_request)
+                emit_load32(&t->e, H_RCX, STATE(request));
+        else
+                emit_load32(&t->e, H_RCX, STATE(kick));
+        emit_jrcxz(&t->e, 5);
+        struct cold *cold = translate_new_cold(t, COLD_LEAVE, emit_jmp(&t->e, NULL));
+        cold->rip = rip;
+}
+
+/* -- One instruction --------------------------------------------------------------------------- */
+
+/* What the FPU and SSE enable bits make of the instruction: a handler that raises, or NULL. */
+static insn_handler *vector_fault(const struct translator *t)
+{
+        uint32_t attr = t->insn.opcode->attr;
+
+        if (attr & ATTR_SSE) {
+                if (mode_has(t, MODE_FPU_EM) || !mode_has(t, MODE_OSFXSR))
+                        return dbt_raise_ud;
+                return mode_has(t, MODE_FPU_TS) ? dbt_raise_nm : NULL;
+        }
+        if (attr & ATTR_MMX) {
+                if (mode_has(t, MODE_FPU_EM))
+                        return dbt_raise_ud;
+                return mode_has(t, MODE_FPU_TS) ? dbt_raise_nm : NULL;
+        }
+        if (attr & ATTR_X87) {
+                if (t->insn.map == MAP_PRIMARY && t->insn.code == 0x9b)       /* WAIT: MP and TS, whatever EM says */
+                        return mode_has(t, MODE_FPU_MP | MODE_FPU_TS) ? dbt_raise_nm : NULL;
+                return t->mode & (MODE_FPU_EM | MODE_FPU_TS) ? dbt_raise_nm : NULL;
+        }
+        return NULL;
+}
+
+static bool writes_ss(const struct insn *insn)
+{
+        return (insn->opcode->exec == exec_mov_to_seg || insn->opcode->exec == exec_pop_seg) &&
+               insn_segment_operand(insn) == SEG_SS;
+}
+
+static void translate_insn(struct translator *t)
+{
+        const struct opcode *op = t->insn.opcode;
+        insn_handler *fault = vector_fault(t);
+
+        if (fault) {
+                translate_raise(t, fault);
+                return;
+        }
+        if ((op->attr & ATTR_CPL0) && !mode_has(t, MODE_CPL0)) {
+                translate_raise(t, dbt_raise_gp0);
+                return;
+        }
+        switch ((enum insn_kind)op->kind) {
+        case KIND_INVALID:
+                translate_raise(t, dbt_raise_ud);
+                break;
+        case KIND_COPY:
+        case KIND_HOST_X87_CONTROL:
+                translate_copy(t);
+                break;
+        case KIND_NOP:
+                break;
+        case KIND_LEA:
+                translate_lea(t);
+                break;
+        case KIND_MOFFS:
+                translate_moffs(t);
+                break;
+        case KIND_PUSH:
+                translate_push(t);
+                break;
+        case KIND_POP:
+                translate_pop(t);
+                break;
+        case KIND_LEAVE:
+                translate_leave(t);
+                break;
+        case KIND_PUSH_SEG:
+        case KIND_MOV_FROM_SEG:
+                translate_mov_from_seg(t);
+                break;
+        case KIND_STRING:
+                translate_string(t);
+                break;
+        case KIND_JCC:
+                translate_jcc(t);
+                break;
+        case KIND_JMP:
+                translate_jmp(t);
+                break;
+        case KIND_JMP_IND:
+        case KIND_CALL_IND:
+                translate_indirect(t);
+                break;
+        case KIND_CALL:
+                translate_call(t);
+                break;
+        case KIND_RET:
+                translate_ret(t);
+                break;
+        case KIND_LOOP:
+                translate_loop(t);
+                break;
+        case KIND_BT_MEM:
+                if (t->insn.is_memory)
+                        translate_callout(t, op->exec, false);
+                else
+                        translate_copy(t);
+                break;
+        case KIND_CLI:
+                if (mode_has(t, MODE_IO_FREE))
+                        emit_store8_imm(&t->e, STATE(iflag), 0);
+                else
+                        translate_callout(t, op->exec, false);
+                break;
+        case KIND_STI:
+                if (mode_has(t, MODE_IO_FREE))
+                        emit_store8_imm(&t->e, STATE(iflag), 1);
+                else
+                        translate_callout(t, op->exec, false);
+                t->shadow = true;
+                break;
+        case KIND_CLD_STD:
+                emit_op_mem(&t->e, true, 0xc7, 0, STATE(df_step));
+                emit32(&t->e, t->insn.code & 1 ? UINT32_MAX : 1);
+                break;
+        case KIND_POPF:
+                translate_callout(t, op->exec, false);
+                t->poll_after = true;
+                break;
+        case KIND_POP_SEG:
+        case KIND_PUSHA: case KIND_POPA: case KIND_ENTER: case KIND_PUSHF: case KIND_XLAT:
+        case KIND_EXEC:
+                translate_callout(t, op->exec, false);
+                t->shadow = writes_ss(&t->insn);
+                break;
+        case KIND_EXEC_END:
+                translate_callout(t, op->exec, true);
+                break;
+        }
+}
+
+/* -- Fetching ---------------------------------------------------------------------------------- */
+
+/* Drops write permission to the page from every TLB entry. */
+static void forbid_writes(struct dbt *dbt, const uint8_t *host_page)
+{
+        for (guint c = 0; c < dbt->cpus->len; c++) {
+                struct cpu *cpu = g_ptr_array_index(dbt->cpus, c);
+                for (unsigned v = 0; v < 2; v++)
+                        for (unsigned i = 0; i < TLB_ENTRIES; i++) {
+                                struct tlb_view *view = &cpu->tlb[v];
+                                if (view->write_neg_tag[i] != TLB_EMPTY &&
+                                    view->addend[i] - view->write_neg_tag[i] == (uint64_t)(uintptr_t)host_page)
+                                        view->write_neg_tag[i] = TLB_EMPTY;
+                        }
+        }
+}
+
+/* The bytes of a page of code; NULL when it is not memory. */
+static const uint8_t *code_page(struct dbt *dbt, gpa_t gpa)
+{
+        struct page_info page = memory_page(dbt->memory, gpa);
+
+        if (!page.host)
+                return NULL;
+        if (!(page.state & PAGE_HOLDS_CODE)) {
+                memory_set_state(dbt->memory, gpa, PAGE_HOLDS_CODE, 0);
+                forbid_writes(dbt, page.host);
+        }
+        return page.host;
+}
+
+enum fetch_result { FETCH_OK, FETCH_INVALID, FETCH_GP, FETCH_STOP };
+
+/* Decodes the instruction at t->rip.  FETCH_STOP: there is none to be had here: an exception is raised
+ * if it is the first of the block.  *gpa2: set when the instruction reaches into another page. */
+static enum fetch_result fetch(struct translator *t, gpa_t *gpa2)
+{
+        struct cpu *cpu = t->cpu;
+        uint32_t linear = (uint32_t)(t->context->cs_base + t->rip);
+        uint8_t buffer[16];
+        const uint8_t *bytes;
+        size_t in_page = PAGE_SIZE - (linear & (PAGE_SIZE - 1));
+        uint64_t to_limit = t->rip > t->context->cs_limit ? 0 : t->context->cs_limit - t->rip + 1;
+        size_t available = MIN(in_page, to_limit);
+        const uint8_t *page = code_page(t->dbt, t->page);
+
+        *gpa2 = ~(gpa_t)0;
+        if (page) {
+                bytes = page + (linear & (PAGE_SIZE - 1));
+        } else {
+                /* Code in device memory or nowhere: the dispatcher has read what the first instruction needs. */
+                available = t->index ? 0 : MIN(available, sizeof dbt_cpu(cpu)->device_code);
+                bytes = dbt_cpu(cpu)->device_code;
+        }
+        enum decode_result result = insn_decode(&t->insn, bytes, available, t->mode, cpu->model->features);
+        if (result == DECODE_SHORT && in_page < to_limit && available < 15) {
+                /* Crosses into the next page. */
+                if (t->index > 0)
+                        return FETCH_STOP;
+                uint32_t next = (linear & ~(PAGE_SIZE - 1)) + PAGE_SIZE;
+                gpa_t second;
+                if (!tlb_fetch(cpu, next, &second))
+                        return FETCH_STOP;
+                memcpy(buffer, bytes, available);
+                size_t more = MIN(15 - available, to_limit - available);
+                const uint8_t *page2 = code_page(t->dbt, second & PAGE_MASK);
+                for (size_t i = 0; i < more; i++)
+                        buffer[available + i] = page2 ? page2[i] : 0xff;
+                result = insn_decode(&t->insn, buffer, available + more, t->mode, cpu->model->features);
+                if (t->insn.length > available)
+                        *gpa2 = second & PAGE_MASK;
+        }
+        switch (result) {
+        case DECODE_OK:
+                return FETCH_OK;
+        case DECODE_UD:
+                return FETCH_INVALID;
+        case DECODE_GP:
+                return FETCH_GP;
+        case DECODE_SHORT:              /* runs past the limit of CS */
+                break;
+        }
+        if (t->index > 0)
+                return FETCH_STOP;
+        cpu->rip = t->rip;
+        cpu_raise_error(cpu, EXC_GP, 0);
+        return FETCH_STOP;
+}
+
+/* -- The block --------------------------------------------------------------------------------- */
+
+/* "This linear page still comes from this physical page", or leave to the dispatcher. */
+static void emit_page_check(struct translator *t, uint32_t linear, gpa_t gpa, struct cold **cold)
+{
+        struct emit *e = &t->e;
+        unsigned index = (linear >> PAGE_SHIFT) % ITLB_ENTRIES;
+        uint64_t key = (uint64_t)(linear >> PAGE_SHIFT) << 28 | gpa >> PAGE_SHIFT;
+        size_t view = offsetof(struct cpu, tlb) + (mode_has(t, MODE_USER) ? sizeof(struct tlb_view) : 0);
+
+        emit_load64(e, H_RCX, HOST_MEM(H_RSP, (int32_t)(view + offsetof(struct tlb_view, code) + 8 * index)));
+        emit_mov64_imm(e, H_R10, -key);
+        emit_lea64(e, H_RCX, HOST_MEM_INDEX(H_RCX, H_R10, 0, 0));
+        emit_jrcxz(e, 5);
+        uint8_t *jump = emit_jmp(e, NULL);
+        if (*cold)
+                (*cold)->jump2 = jump;
+        else
+                *cold = translate_new_cold(t, COLD_LEAVE, jump);
+        (*cold)->rip = t->block_rip;
+}
+
+static struct block *finish_block(struct translator *t, gpa_t gpa, gpa_t gpa2, uint8_t *main_part, unsigned main_maps)
+{
+        struct dbt *dbt = t->dbt;
+        struct cache *cache = &dbt->cache;
+        struct block *block = cache_meta(cache, sizeof *block);
+        struct insn_origin first_maps[BLOCK_MAX_INSNS + 1];
+
+        memcpy(first_maps, t->map, main_maps * sizeof *first_maps);
+        for (unsigned i = 0; i < t->colds; i++) {
+                if (t->cold[i].jump2)
+                        emit_patch_rel32(t->cold[i].jump2, t->e.p);
+                emit_cold(t, &t->cold[i], first_maps);
+        }
+        g_assert(!t->e.full);           /* BLOCK_MAX_BYTES is enough for BLOCK_MAX_INSNS of the longest kind */
+
+        block->gpa = gpa;
+        block->gpa2 = gpa2;
+        block->rip = t->block_rip;
+        block->context = t->context;
+        block->guest_bytes = (uint16_t)t->bytes;
+        block->insns = (uint16_t)t->index;
+        block->checked = cache->p - cache->rw + cache->rx;
+        block->host = gpa2 != ~(gpa_t)0 ? block->checked : main_part - cache->rw + cache->rx;
+        block->host_bytes = (uint32_t)(t->e.p - cache->p);
+        block->exits = (uint16_t)t->exits;
+        block->exit = cache_meta(cache, MAX(1, t->exits) * sizeof *block->exit);
+        for (unsigned i = 0; i < t->exits; i++) {
+                block->exit[i] = t->exit[i];
+                block->exit[i].from = block;
+                uint64_t pointer = (uint64_t)(uintptr_t)&block->exit[i];
+                memcpy(t->exit[i].stub + 2, &pointer, 8);
+        }
+        for (unsigned i = 0; i < t->callouts; i++)
+                t->callout[i]->block = block;
+        block->maps = (uint16_t)t->maps;
+        block->map = cache_meta(cache, t->maps * sizeof *block->map);
+        memcpy(block->map, t->map, t->maps * sizeof *block->map);
+        cache->p = (uint8_t *)(((uintptr_t)t->e.p + 15) & ~(uintptr_t)15);
+        g_ptr_array_add(cache->chunk[cache->current].blocks, block);
+        dbt_count(dbt, DBT_COUNT_BLOCKS, 1);
+        dbt_count(dbt, DBT_COUNT_INSNS, t->index);
+        dbt_count(dbt, DBT_COUNT_CODE_BYTES, block->host_bytes);
+        return block;
+}
+
+struct block *dbt_translate(struct cpu *cpu, const struct context *context, uint64_t rip, gpa_t gpa, unsigned max_insns)
+{
+        struct dbt *dbt = dbt_cpu(cpu)->dbt;
+        static __thread struct translator translator;
+        struct translator *t = &translator;
+        uint8_t *main_part;
+        gpa_t gpa2 = ~(gpa_t)0;
+        bool one = context->mode & (MODE_ONE_INSN | MODE_TF);
+
+        if (!cache_has_room(&dbt->cache, BLOCK_MAX_BYTES)) {
+                unsigned next = (dbt->cache.current + 1) % CACHE_CHUNKS;
+                block_evict_chunk(dbt, next);
+                cache_next_chunk(&dbt->cache);
+        }
+        t->cpu = cpu;
+        t->dbt = dbt;
+        t->context = context;
+        t->mode = context->mode;
+        t->rip_mask = UINT32_MAX;
+        t->e = (struct emit){ .p = dbt->cache.p, .end = dbt->cache.chunk[dbt->cache.current].end,
+                              .delta = dbt->cache.rx - dbt->cache.rw };
+        t->block_rip = t->rip = rip;
+        t->index = t->colds = t->exits = t->maps = t->open_store = t->callouts = t->bytes = 0;
+        t->ended = t->shadow = t->poll_after = false;
+        t->page = gpa & PAGE_MASK;
+        if (!max_insns || max_insns > BLOCK_MAX_INSNS)
+                max_insns = BLOCK_MAX_INSNS;
+        if (one)
+                max_insns = 1;
+
+        uint32_t linear = (uint32_t)(context->cs_base + rip);
+        enum fetch_result result = fetch(t, &gpa2);
+        if (result == FETCH_STOP)
+                return NULL;
+        struct cold *check = NULL;
+        emit_page_check(t, linear, gpa, &check);
+        if (gpa2 != ~(gpa_t)0)
+                emit_page_check(t, (linear & ~(PAGE_SIZE - 1)) + PAGE_SIZE, gpa2, &check);
+        main_part = t->e.p;
+        for (;;) {
+                bool after_shadow = t->shadow;
+                t->shadow = false;
+                t->poll_after = after_shadow;
+                t->next_rip = (t->rip + t->insn.length) & t->rip_mask;
+
+                struct insn_origin *map = new_map(t);
+                map->guest_offset = (uint16_t)(t->rip - t->block_rip);
+                map->length = t->insn.length;
+                map->ends_block = false;
+                map->xmm = result == FETCH_OK && (t->insn.opcode->attr & ATTR_SSE);
+                if (after_shadow)
+                        emit_store8_imm(&t->e, STATE(shadow), 0);
+                if (result == FETCH_INVALID) {
+                        translate_raise(t, dbt_raise_ud);
+                } else if (result == FETCH_GP) {
+                        translate_raise(t, dbt_raise_gp0);
+                } else {
+                        translate_insn(t);
+                }
+                g_assert(!t->open_store);
+                map->ends_block = t->ended;
+                t->bytes += t->insn.length;
+                if (t->ended) {
+                        t->index++;
+                        break;
+                }
+                if (t->poll_after && !one)
+                        translate_poll(t, t->next_rip, true);
+                bool more = t->index + 1 < max_insns && t->next_rip > t->rip && gpa2 == ~(gpa_t)0 &&
+                            ((uint32_t)(context->cs_base + t->next_rip) ^ linear) >> PAGE_SHIFT == 0;
+                uint64_t last = t->rip;
+                if (more) {
+                        gpa_t crossing;
+                        t->rip = t->next_rip;
+                        t->index++;
+                        result = fetch(t, &crossing);
+                        if (result != FETCH_STOP)
+                                continue;
+                        t->next_rip = t->rip;
+                        t->rip = last;
+                        t->index--;
+                }
+                /* Falls through to what follows; an inhibited interrupt stays so across the edge. */
+                if (t->shadow)
+                        emit_store8_imm(&t->e, STATE(shadow), 1);
+                t->poll_after = t->shadow;
+                translate_go(t, t->next_rip);
+                t->index++;
+                break;
+        }
+        unsigned main_maps = t->maps;
+        return finish_block(t, gpa, gpa2, main_part, main_maps);
+}

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * translate.h - the state of one block's translation, shared by the translate_*.c files.
+ *
+ * Rules every emitter keeps:
+ * 1  Nothing but the guest's own instruction writes RFLAGS.
+ * 2  Until the last access of an instruction has been checked, no guest register or flag changes: a
+ *    fault restarts the instruction.
+ * 3  Stores come last.  What follows a store's check, to the end of the instruction, is the "tail":
+ *    it is copied to the out-of-line path, where it runs on the bounce buffer, so it is free of jumps.
+ * 4  RCX and R8-R11 hold nothing across guest instructions; a check clobbers RCX, R10 and R11.
+ */
+#ifndef LODGER_DBT_TRANSLATE_H
+#define LODGER_DBT_TRANSLATE_H
+
+#include "dbt/internal.h"
+
+enum { MAX_COLD = 3 * BLOCK_MAX_INSNS, MAX_EXITS = 2 * BLOCK_MAX_INSNS + 2, MAX_MAPS = 5 * BLOCK_MAX_INSNS,
+       MAX_CALLOUTS = 2 * BLOCK_MAX_INSNS };
+
+enum cold_kind {
+        COLD_LOAD,              /* miss of a load: help, go back to the instruction */
+        COLD_STORE,             /* miss of a store or read-modify-write: help; back, or the tail on the bounce buffer */
+        COLD_EXIT,              /* stub of an edge that is not chained */
+        COLD_POLL_EXIT,         /* taken backward edge: look for a kick, then go */
+        COLD_LEAVE,             /* leave with a RIP known now */
+        COLD_RAISE,             /* an exception known now, through a callout */
+};
+
+struct cold {
+        enum cold_kind kind;
+        uint16_t insn;                  /* index, for the map */
+        uint8_t *jump;                  /* rel32 in the main part that leads here */
+        uint8_t *jump2;                 /* a second one, or NULL */
+        uint8_t *back;                  /* LOAD, STORE: where the checked access goes on; start of the tail */
+        uint8_t *tail_end;              /* STORE */
+        uint32_t descriptor;
+        struct block_exit *exit;
+        uint64_t rip;                   /* LEAVE */
+        struct callout *callout;        /* RAISE */
+};
+
+struct translator {
+        struct cpu *cpu;
+        struct dbt *dbt;
+        const struct context *context;
+        uint64_t mode;
+        uint64_t rip_mask;              /* EIP wraps at this */
+        struct emit e;
+        uint64_t block_rip, rip, next_rip;
+        struct insn insn;
+        unsigned index;                 /* of the instruction in the block */
+        bool ended;                     /* nothing more can be translated */
+        bool shadow;                    /* the previous instruction inhibits interrupts */
+        bool poll_after;                /* interrupts may have become deliverable: look after this one */
+        gpa_t page;                     /* of the block's first byte */
+        struct cold cold[MAX_COLD];
+        unsigned colds;
+        unsigned open_store;            /* index + 1 of the COLD_STORE whose tail is being emitted */
+        struct block_exit exit[MAX_EXITS];
+        unsigned exits;
+        struct insn_origin map[MAX_MAPS];
+        unsigned maps;
+        struct callout *callout[MAX_CALLOUTS];
+        unsigned callouts;
+        unsigned bytes;                 /* of guest code so far */
+};
+
+/* Host register of a 32-bit guest's general register. */
+static inline uint8_t host_reg(unsigned guest)
+{
+        return guest == RSP ? H_GUEST_RSP : guest == RCX ? H_GUEST_RCX : (uint8_t)guest;
+}
+
+static inline bool mode_has(const struct translator *t, uint64_t bits) { return (t->mode & bits) == bits; }
+
+/* -- translate_memory.c ------------------------------------------------------------------------ */
+
+/* R11 (32 bits) = the memory operand's offset in its segment, plus `extra`. */
+void translate_address(struct translator *t, const struct insn *insn, int32_t extra);
+/* R11 holds an offset in `segment`: checks [R11, R11+size) for the access.  Afterwards the operand is at
+ * [R10+R11].  keep_offset: R9 holds the offset too.  A store opens the tail (rule 3). */
+void translate_check(struct translator *t, unsigned segment, unsigned size, uint32_t access, bool keep_offset);
+/* Both, for the instruction's own operand. */
+void translate_operand(struct translator *t, unsigned size, uint32_t access);
+/* Ends the tail of an open store; nothing of the instruction but jumps may follow. */
+void translate_close_store(struct translator *t);
+/* Limit check of an offset in R11 against a constant limit: past it, #GP(0). */
+void translate_branch_limit(struct translator *t);
+
+/* -- translate_copy.c -------------------------------------------------------------------------- */
+
+void translate_copy(struct translator *t);
+void translate_lea(struct translator *t);
+void translate_moffs(struct translator *t);
+
+/* -- translate_stack.c ------------------------------------------------------------------------- */
+
+void translate_push(struct translator *t);
+void translate_pop(struct translator *t);
+void translate_leave(struct translator *t);
+void translate_mov_from_seg(struct translator *t);
+/* Writes host register `from` (or imm when H_NONE) below the top of the stack and moves the stack pointer. */
+void translate_push_value(struct translator *t, uint8_t from, uint32_t imm, unsigned size);
+/* Loads the top of the stack into R8 and checks it; the stack pointer is not moved yet. */
+void translate_stack_top(struct translator *t, unsigned size);
+void translate_move_stack(struct translator *t, int32_t bytes);
+
+/* -- translate_flow.c -------------------------------------------------------------------------- */
+
+void translate_jcc(struct translator *t);
+void translate_jmp(struct translator *t);
+void translate_call(struct translator *t);
+void translate_indirect(struct translator *t);          /* JMP and CALL through a register or memory */
+void translate_ret(struct translator *t);
+void translate_loop(struct translator *t);
+/* Ends the block going to rip: chained when possible. */
+void translate_go(struct translator *t, uint64_t rip);
+/* Ends the block with a RIP that must not be chained. */
+void translate_leave_to(struct translator *t, uint64_t rip);
+
+/* -- translate_string.c ------------------------------------------------------------------------ */
+
+void translate_string(struct translator *t);
+
+/* -- translate.c ------------------------------------------------------------------------------- */
+
+struct cold *translate_new_cold(struct translator *t, enum cold_kind kind, uint8_t *jump);
+struct callout *translate_new_callout(struct translator *t, insn_handler *handler);
+/* Calls a C handler; `ends`: it always leaves the block. */
+void translate_callout(struct translator *t, insn_handler *handler, bool ends);
+void translate_raise(struct translator *t, insn_handler *raise);
+/* Leaves if something waits for the vCPU; the next instruction is at rip. */
+void translate_poll(struct translator *t, uint64_t rip, bool any_request);
+
+#endif

@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * translate_flow.c - near branches: how control leaves a block.
+ *
+ * An edge to a known address starts as a jump to its stub, which leaves to the dispatcher; once the
+ * target is translated the jump is patched to lead there (block.c).  Every cycle of chained edges has a
+ * backward one, and backward edges look for a kick, so that a request is seen within the longest
+ * straight run of blocks (T8).  Indirect branches look in the jump cache; a kick spoils its key.
+ */
+#include "dbt/translate.h"
+
+static struct block_exit *new_exit(struct translator *t, uint64_t target)
+{
+        g_assert(t->exits < MAX_EXITS);
+        struct block_exit *exit = &t->exit[t->exits++];
+        uint64_t linear = t->context->cs_base + target, first = t->context->cs_base + t->block_rip;
+        *exit = (struct block_exit){
+                .target = target,
+                .same_page = (uint32_t)linear >> PAGE_SHIFT == (uint32_t)first >> PAGE_SHIFT,
+        };
+        return exit;
+}
+
+/* An edge whose jump instruction has its rel32 at `jump`. */
+static void emit_edge(struct translator *t, uint8_t *jump, uint64_t target)
+{
+        struct block_exit *exit = new_exit(t, target);
+
+        if (target <= t->rip) {
+                struct cold *poll = translate_new_cold(t, COLD_POLL_EXIT, jump);
+                poll->exit = exit;
+                poll->rip = target;
+        } else {
+                exit->place = jump;
+        }
+        struct cold *stub = translate_new_cold(t, COLD_EXIT, NULL);
+        stub->exit = exit;
+}
+
+/* After this instruction the dispatcher must look: no chaining. */
+static bool must_leave(const struct translator *t) { return (t->mode & (MODE_ONE_INSN | MODE_TF)) || t->poll_after; }
+
+static uint8_t *leave_stub(const struct translator *t)
+{
+        return mode_has(t, MODE_ONE_INSN) ? t->dbt->stubs.leave_one : t->dbt->stubs.leave_rip;
+}
+
+void translate_leave_to(struct translator *t, uint64_t rip)
+{
+        emit_mov64_imm(&t->e, H_LINEAR, rip);
+        emit_jmp(&t->e, leave_stub(t));
+        t->ended = true;
+}
+
+void translate_go(struct translator *t, uint64_t rip)
+{
+        t->ended = true;
+        if (must_leave(t)) {
+                translate_leave_to(t, rip);
+                return;
+        }
+        struct emit *e = &t->e;
+        if (rip <= t->rip) {
+                /* The poll stands in the main part: a loop's own jump. */
+                emit_load32(e, H_RCX, STATE(kick));
+                emit_jrcxz(e, 5);
+                struct cold *out = translate_new_cold(t, COLD_LEAVE, emit_jmp(e, NULL));
+                out->rip = rip;
+        }
+        struct block_exit *exit = new_exit(t, rip);
+        exit->place = emit_jmp(e, NULL);
+        struct cold *stub = translate_new_cold(t, COLD_EXIT, NULL);
+        stub->exit = exit;
+}
+
+static uint64_t branch_target(const struct translator *t)
+{
+        uint64_t target = t->next_rip + t->insn.imm;
+        return t->insn.operand_bytes == 2 ? (uint16_t)target : target & t->rip_mask;
+}
+
+/* A direct target beyond the code segment's limit faults at the branch. */
+static bool beyond_limit(const struct translator *t, uint64_t target) { return target > t->context->cs_limit; }
+
+/* Emits the branch "if the jump at `jump` is taken, go to target". */
+static void emit_taken(struct translator *t, uint8_t *jump, uint64_t target)
+{
+        if (beyond_limit(t, target)) {
+                struct cold *cold = translate_new_cold(t, COLD_RAISE, jump);
+                cold->callout = translate_new_callout(t, dbt_raise_gp0);
+        } else if (must_leave(t)) {
+                struct cold *cold = translate_new_cold(t, COLD_LEAVE, jump);
+                cold->rip = target;
+        } else {
+                emit_edge(t, jump, target);
+        }
+}
+
+void translate_jcc(struct translator *t)
+{
+        emit_taken(t, emit_jcc(&t->e, t->insn.code & 15, NULL), branch_target(t));
+}
+
+void translate_jmp(struct translator *t)
+{
+        uint64_t target = branch_target(t);
+
+        if (beyond_limit(t, target))
+                translate_raise(t, dbt_raise_gp0);
+        else
+                translate_go(t, target);
+}
+
+void translate_call(struct translator *t)
+{
+        uint64_t target = branch_target(t);
+
+        if (beyond_limit(t, target)) {
+                translate_raise(t, dbt_raise_gp0);
+                return;
+        }
+        translate_push_value(t, H_NONE, (uint32_t)t->next_rip, t->insn.operand_bytes);
+        translate_go(t, target);
+}
+
+/* Goes to the address in R11: through the jump cache. */
+static void emit_indirect(struct translator *t)
+{
+        struct emit *e = &t->e;
+
+        t->ended = true;
+        if (must_leave(t)) {
+                emit_jmp(e, leave_stub(t));
+                return;
+        }
+        _Static_assert(sizeof(struct jc_entry) == 16 && JC_ENTRIES == 65536, "index arithmetic below");
+        emit_movzx16(e, H_R10, H_LINEAR);
+        emit_lea32(e, H_R10, HOST_MEM_INDEX(H_R10, H_R10, 0, 0));
+        emit_load64(e, H_RCX, DSTATE(jc_key));
+        emit_load64(e, H_R9, HOST_MEM_INDEX(H_RSP, H_R10, 3, (int32_t)(offsetof(struct dbt_cpu, jc) + offsetof(struct jc_entry, neg_key))));
+        emit_lea64(e, H_RCX, HOST_MEM_INDEX(H_RCX, H_LINEAR, 0, 0));
+        emit_lea64(e, H_RCX, HOST_MEM_INDEX(H_RCX, H_R9, 0, 0));
+        emit_jrcxz(e, 5);
+        emit_jmp(e, t->dbt->stubs.leave_rip);
+        emit_jmp_mem(e, HOST_MEM_INDEX(H_RSP, H_R10, 3, (int32_t)(offsetof(struct dbt_cpu, jc) + offsetof(struct jc_entry, host))));
+}
+
+void translate_indirect(struct translator *t)
+{
+        const struct insn *insn = &t->insn;
+        struct emit *e = &t->e;
+        unsigned size = insn->operand_bytes;
+
+        if (insn->is_memory) {
+                translate_operand(t, size, ACCESS_DESC_READ);
+                if (size == 2)
+                        emit_load16zx(e, H_R8, HOST_MEM_INDEX(H_ADDEND, H_LINEAR, 0, 0));
+                else
+                        emit_load32(e, H_R8, HOST_MEM_INDEX(H_ADDEND, H_LINEAR, 0, 0));
+        } else if (size == 2) {
+                emit_movzx16(e, H_R8, host_reg(insn->rm));
+        } else {
+                emit_mov32(e, H_R8, host_reg(insn->rm));
+        }
+        emit_mov32(e, H_LINEAR, H_R8);
+        translate_branch_limit(t);
+        if (insn->opcode->kind == KIND_CALL_IND) {
+                translate_push_value(t, H_NONE, (uint32_t)t->next_rip, size);
+                emit_mov32(e, H_LINEAR, H_R8);
+        }
+        emit_indirect(t);
+}
+
+void translate_ret(struct translator *t)
+{
+        struct emit *e = &t->e;
+        unsigned size = t->insn.operand_bytes;
+
+        translate_stack_top(t, size);
+        emit_mov32(e, H_LINEAR, H_R8);
+        translate_branch_limit(t);
+        translate_move_stack(t, (int32_t)(size + (t->insn.imm_bytes ? (uint16_t)t->insn.imm : 0)));
+        emit_indirect(t);
+}
+
+/* LOOP, LOOPE, LOOPNE, JCXZ: E0h to E3h.  The count is CX or ECX by address size; no flag changes. */
+void translate_loop(struct translator *t)
+{
+        struct emit *e = &t->e;
+        uint64_t target = branch_target(t);
+        bool cx = t->insn.address_bytes == 2;
+
+        if (t->insn.code == 0xe3) {
+                if (cx)
+                        emit_movzx16(e, H_RCX, H_GUEST_RCX);
+                else
+                        emit_mov32(e, H_RCX, H_GUEST_RCX);
+                emit_jrcxz(e, 5);
+                uint8_t *not_taken = emit_jmp(e, NULL);
+                uint8_t *taken = emit_jmp(e, NULL);     /* JRCXZ lands here */
+                emit_patch_rel32(not_taken, e->p);
+                emit_taken(t, taken, target);
+                return;
+        }
+        if (beyond_limit(t, target)) {
+                /* The fault comes before the count changes: look first, count afterwards. */
+                emit_lea32(e, H_RCX, HOST_MEM(H_GUEST_RCX, -1));
+                if (cx)
+                        emit_movzx16(e, H_RCX, H_RCX);
+                uint8_t *leave = NULL;
+                if (t->insn.code != 0xe2)
+                        leave = emit_jcc(e, t->insn.code == 0xe1 ? 5 : 4, NULL);
+                emit_jrcxz(e, 5);
+                emit_taken(t, emit_jmp(e, NULL), target);
+                if (leave)
+                        emit_patch_rel32(leave, e->p);
+                emit_lea32(e, H_RCX, HOST_MEM(H_GUEST_RCX, -1));
+                if (cx)
+                        emit_mov16(e, H_GUEST_RCX, H_RCX);
+                else
+                        emit_mov32(e, H_GUEST_RCX, H_RCX);
+                return;
+        }
+        emit_lea32(e, H_RCX, HOST_MEM(H_GUEST_RCX, -1));
+        if (cx) {
+                emit_mov16(e, H_GUEST_RCX, H_RCX);
+                emit_movzx16(e, H_RCX, H_RCX);
+        } else {
+                emit_mov32(e, H_GUEST_RCX, H_RCX);
+        }
+        uint8_t *not_equal = NULL;
+        if (t->insn.code != 0xe2)
+                not_equal = emit_jcc(e, t->insn.code == 0xe1 ? 5 : 4, NULL);   /* LOOPE: leave on NZ; LOOPNE: on Z */
+        emit_jrcxz(e, 5);
+        uint8_t *taken = emit_jmp(e, NULL);
+        if (not_equal)
+                emit_patch_rel32(not_equal, e->p);
+        emit_taken(t, taken, target);
+}

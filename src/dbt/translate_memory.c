@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * translate_memory.c - the check in front of every guest memory access.
+ *
+ * The software TLB (cpu.h) is asked inline.  For an access of `size` bytes at linear address A:
+ *
+ *      r11 = A
+ *      r10 = (A >> 12) & 255
+ *      rcx = neg_tag[r10] + A + size-1         0 .. 4095 when the page is right and not crossed
+ *      rcx >>= 12
+ *      jrcxz hit ; jmp out-of-line
+ *  hit:
+ *      r10 = addend[r10]
+ *      the instruction, on [r10 + r11]
+ *
+ * Not one of these writes RFLAGS, so the guest's flags need not be saved, and are exact at every fault.
+ * SHRX and RORX need BMI2; without it the shifts go through memory (a store, and a load from two bytes
+ * further on of the value times 16).
+ *
+ * Out of line, stubs.memory looks the page up.  When RAM can serve the access directly the instruction
+ * runs where it stands; otherwise (device, crossing, page with translated code) on the bounce buffer,
+ * and for stores the tail's copy is followed by the commit.
+ *
+ * Segments: in a flat segment the offset is the linear address.  Where the limit can stop an access the
+ * offset is compared first; what is not a plain expand-up segment always takes the out-of-line way,
+ * because its read_end or write_end is 0.
+ */
+#include "dbt/translate.h"
+
+static struct host_mem host_address(const struct insn *insn, int32_t extra)
+{
+        struct host_mem m = { .base = H_NONE, .index = H_NONE, .scale = insn->scale, .disp = (int32_t)insn->disp + extra };
+
+        if (insn->base != REG_NONE)
+                m.base = host_reg(insn->base);
+        if (insn->index != REG_NONE)
+                m.index = host_reg(insn->index);
+        if (m.base == H_NONE && m.index != H_NONE && m.scale == 0) {
+                m.base = m.index;
+                m.index = H_NONE;
+        }
+        return m;
+}
+
+void translate_address(struct translator *t, const struct insn *insn, int32_t extra)
+{
+        struct host_mem m = host_address(insn, extra);
+
+        if (m.base == H_NONE && m.index == H_NONE)
+                emit_mov32_imm(&t->e, H_LINEAR, insn->address_bytes == 2 ? (uint16_t)m.disp : (uint32_t)m.disp);
+        else if (m.index == H_NONE && m.disp == 0 && insn->address_bytes != 2)
+                emit_mov32(&t->e, H_LINEAR, m.base);
+        else
+                emit_lea32(&t->e, H_LINEAR, m);
+        if (insn->address_bytes == 2 && (m.base != H_NONE || m.index != H_NONE))
+                emit_movzx16(&t->e, H_LINEAR, H_LINEAR);
+}
+
+/* to = from >> 12, 64 bits; from may be destroyed. */
+static void emit_shift_page(struct translator *t, uint8_t to, uint8_t from)
+{
+        if (t->dbt->bmi2) {
+                emit_shrx64(&t->e, to, from, H_TWELVE);
+                return;
+        }
+        emit_lea64(&t->e, to, HOST_MEM_INDEX(H_NONE, from, 3, 0));
+        emit_lea64(&t->e, to, HOST_MEM_INDEX(to, to, 0, 0));
+        emit_store64(&t->e, DSTATE(spill), to);
+        struct host_mem part = DSTATE(spill);
+        part.disp += 2;
+        emit_load32(&t->e, to, part);           /* bits 12-43: enough for 32-bit addresses and their overflow */
+}
+
+static void emit_tlb_lookup(struct translator *t, unsigned size, uint32_t access)
+{
+        struct emit *e = &t->e;
+        size_t view = offsetof(struct cpu, tlb) + (mode_has(t, MODE_USER) ? sizeof(struct tlb_view) : 0);
+        size_t tags = view + (access & ACCESS_DESC_WRITE ? offsetof(struct tlb_view, write_neg_tag)
+                                                         : offsetof(struct tlb_view, read_neg_tag));
+
+        if (t->dbt->bmi2)
+                emit_rorx(e, false, H_ADDEND, H_LINEAR, PAGE_SHIFT);
+        else
+                emit_shift_page(t, H_ADDEND, H_LINEAR);
+        emit_movzx8(e, H_ADDEND, H_ADDEND);
+        emit_load64(e, H_RCX, HOST_MEM_INDEX(H_RSP, H_ADDEND, 3, (int32_t)tags));
+        /* RSP as base and R10 as index: SIB allows it. */
+        emit_lea64(e, H_RCX, HOST_MEM_INDEX(H_RCX, H_LINEAR, 0, (int32_t)size - 1));
+        emit_shift_page(t, H_RCX, H_RCX);
+        emit_jrcxz(e, 5);
+        uint8_t *miss = emit_jmp(e, NULL);
+        emit_load64(e, H_ADDEND, HOST_MEM_INDEX(H_RSP, H_ADDEND, 3, (int32_t)(view + offsetof(struct tlb_view, addend))));
+
+        struct cold *cold = translate_new_cold(t, access & ACCESS_DESC_WRITE ? COLD_STORE : COLD_LOAD, miss);
+        cold->back = e->p;
+        cold->descriptor = size | access;
+        if (access & ACCESS_DESC_WRITE)
+                t->open_store = t->colds;
+}
+
+/* Jumps out of line unless R11 + size <= *end.  Clobbers RCX, R10. */
+static uint8_t *emit_limit_check(struct translator *t, struct host_mem end, unsigned size)
+{
+        struct emit *e = &t->e;
+
+        emit_load64(e, H_RCX, end);
+        emit_mov64(e, H_ADDEND, H_LINEAR);
+        emit_not64(e, H_ADDEND);                                                /* -offset - 1 */
+        emit_lea64(e, H_RCX, HOST_MEM_INDEX(H_RCX, H_ADDEND, 0, 1 - (int32_t)size));    /* end - offset - size */
+        emit_store64(e, DSTATE(spill), H_RCX);
+        struct host_mem high = DSTATE(spill);
+        high.disp += 4;
+        emit_load32(e, H_RCX, high);                                            /* 0: not negative */
+        emit_jrcxz(e, 5);
+        return emit_jmp(e, NULL);
+}
+
+void translate_check(struct translator *t, unsigned segment, unsigned size, uint32_t access, bool keep_offset)
+{
+        struct emit *e = &t->e;
+        bool write = access & ACCESS_DESC_WRITE;
+        uint8_t *limit = NULL;
+
+        if (keep_offset)
+                emit_mov32(e, H_R9, H_LINEAR);
+        if (!mode_has(t, MODE_SEG_NO_LIMIT(segment)) || (segment == SEG_CS && write && mode_has(t, MODE_PROTECTED)))
+                limit = emit_limit_check(t, HOST_MEM(H_RSP, (int32_t)(offsetof(struct cpu, seg) + segment * sizeof(struct segment) +
+                                                                      (write ? offsetof(struct segment, write_end)
+                                                                             : offsetof(struct segment, read_end)))), size);
+        if (!mode_has(t, MODE_SEG_ZERO_BASE(segment))) {
+                emit_load64(e, H_ADDEND, HOST_MEM(H_RSP, (int32_t)(offsetof(struct cpu, seg) + segment * sizeof(struct segment) +
+                                                                   offsetof(struct segment, base))));
+                emit_lea32(e, H_LINEAR, HOST_MEM_INDEX(H_LINEAR, H_ADDEND, 0, 0));
+        }
+        emit_tlb_lookup(t, size, access);
+        if (limit) {
+                /* A second way out of line, with the offset still in R11; it joins at the same place. */
+                struct cold *tlb = &t->cold[t->colds - 1];
+                uint8_t *back = tlb->back;
+                enum cold_kind kind = tlb->kind;
+                struct cold *cold = translate_new_cold(t, kind, limit);
+                cold->back = back;
+                cold->descriptor = size | access | ACCESS_DESC_SEGMENT | segment << ACCESS_DESC_SEGMENT_SHIFT;
+        }
+}
+
+void translate_operand(struct translator *t, unsigned size, uint32_t access)
+{
+        translate_address(t, &t->insn, 0);
+        translate_check(t, t->insn.segment, size, access, t->insn.opcode->attr & ATTR_X87);
+}
+
+void translate_close_store(struct translator *t)
+{
+        if (!t->open_store)
+                return;
+        for (unsigned i = t->open_store - 1; i < t->colds; i++)
+                if (t->cold[i].kind == COLD_STORE && t->cold[i].insn == t->index)
+                        t->cold[i].tail_end = t->e.p;
+        t->open_store = 0;
+}
+
+void translate_branch_limit(struct translator *t)
+{
+        if (t->context->cs_limit == UINT32_MAX || (t->insn.operand_bytes == 2 && t->context->cs_limit >= 0xffff))
+                return;
+        struct emit *e = &t->e;
+        /* limit - target is negative when the target lies past the limit */
+        emit_mov64(e, H_ADDEND, H_LINEAR);
+        emit_not64(e, H_ADDEND);
+        emit_mov32_imm(e, H_RCX, t->context->cs_limit);
+        emit_lea64(e, H_RCX, HOST_MEM_INDEX(H_RCX, H_ADDEND, 0, 1));
+        emit_store64(e, DSTATE(spill), H_RCX);
+        struct host_mem high = DSTATE(spill);
+        high.disp += 4;
+        emit_load32(e, H_RCX, high);
+        emit_jrcxz(e, 5);
+        struct cold *cold = translate_new_cold(t, COLD_RAISE, emit_jmp(e, NULL));
+        cold->callout = translate_new_callout(t, dbt_raise_gp0);
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * translate_string.c - MOVS, STOS and LODS without REP, inline; the other forms through dbt_string().
+ *
+ * The index registers move by df_step times the element size; DF itself never is in the host's RFLAGS.
+ */
+#include "dbt/translate.h"
+
+static void emit_index_offset(struct translator *t, unsigned guest)
+{
+        if (t->insn.address_bytes == 2)
+                emit_movzx16(&t->e, H_LINEAR, host_reg(guest));
+        else
+                emit_mov32(&t->e, H_LINEAR, host_reg(guest));
+}
+
+/* Index register += df_step * size.  Clobbers RCX, R9. */
+static void emit_advance(struct translator *t, unsigned guest, unsigned size)
+{
+        struct emit *e = &t->e;
+        uint8_t reg = host_reg(guest);
+        uint8_t scale = size == 1 ? 0 : size == 2 ? 1 : 2;
+
+        emit_load64(e, H_RCX, STATE(df_step));
+        if (t->insn.address_bytes == 2) {
+                emit_lea32(e, H_R9, HOST_MEM_INDEX(reg, H_RCX, scale, 0));
+                emit_mov16(e, reg, H_R9);
+        } else {
+                emit_lea32(e, reg, HOST_MEM_INDEX(reg, H_RCX, scale, 0));
+        }
+}
+
+static void emit_move(struct translator *t, unsigned size, bool store, uint8_t reg)
+{
+        if (size == 2)
+                emit8(&t->e, 0x66);
+        emit_op_mem(&t->e, false, (store ? 0x88 : 0x8a) | (size == 1 ? 0 : 1), reg, HOST_MEM_INDEX(H_ADDEND, H_LINEAR, 0, 0));
+}
+
+void translate_string(struct translator *t)
+{
+        const struct insn *insn = &t->insn;
+        unsigned size = insn->code & 1 ? insn->operand_bytes : 1;
+        bool movs = (insn->code & 0xfe) == 0xa4, stos = (insn->code & 0xfe) == 0xaa, lods = (insn->code & 0xfe) == 0xac;
+
+        if (insn->rep || !(movs || stos || lods)) {
+                translate_callout(t, dbt_string, false);
+                return;
+        }
+        if (movs || lods) {
+                emit_index_offset(t, RSI);
+                translate_check(t, insn->segment, size, ACCESS_DESC_READ, false);
+                emit_move(t, size, false, lods ? H_RAX : H_R8);
+        }
+        if (movs || stos) {
+                emit_index_offset(t, RDI);
+                translate_check(t, SEG_ES, size, ACCESS_DESC_WRITE, false);
+                emit_move(t, size, true, stos ? H_RAX : H_R8);
+                emit_advance(t, RDI, size);
+        }
+        if (movs || lods)
+                emit_advance(t, RSI, size);
+        translate_close_store(t);
+}

@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* i8042.h - wires of the keyboard controller (class "i8042"). */
+#ifndef LODGER_DEVICES_INPUT_I8042_H
+#define LODGER_DEVICES_INPUT_I8042_H
+
+#include "devices/device.h"
+
+void i8042_connect_irqs(struct device *device, struct irq keyboard, struct irq mouse);
+
+#endif

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * firmware.c - finds the firmware: the file the user names, or the distribution's SeaBIOS in one of
+ * the directories that configure was given (FIRMWARE_PATH).
+ */
+#include <gio/gio.h>
+#include <string.h>
+
+#include "machine/firmware.h"
+#include "memory/memory.h"
+
+#ifndef FIRMWARE_PATH
+#define FIRMWARE_PATH "/usr/share/seabios"
+#endif
+#define FIRMWARE_NAME "bios-256k.bin"
+
+enum { FIRMWARE_MAX_BYTES = 16 << 20 };
+
+static char *firmware_find(void)
+{
+        char **directories = g_strsplit(FIRMWARE_PATH, ":", -1), *found = NULL;
+
+        for (char **directory = directories; *directory && !found; directory++) {
+                char *path = g_build_filename(*directory, FIRMWARE_NAME, NULL);
+
+                if (**directory && g_file_test(path, G_FILE_TEST_IS_REGULAR))
+                        found = path;
+                else
+                        g_free(path);
+        }
+        g_strfreev(directories);
+        return found;
+}
+
+/* A PC starts at the last 16 bytes of the image: an image of zeros or ones there would hang silently. */
+static bool firmware_check(const char *path, const uint8_t *bytes, gsize size, GError **error)
+{
+        const uint8_t *vector;
+
+        if (size < 0x10000 || size > FIRMWARE_MAX_BYTES || size % PAGE_SIZE) {
+                g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
+                            "%s: %" G_GSIZE_FORMAT " bytes: a PC firmware image has 64 KiB to 16 MiB, in whole pages", path,
+                            size);
+                return false;
+        }
+        vector = bytes + size - 16;
+        if ((vector[0] == 0 && vector[1] == 0) || (vector[0] == 0xff && vector[1] == 0xff)) {
+                g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
+                            "%s: not a PC firmware image: there is no code at its reset vector", path);
+                return false;
+        }
+        return true;
+}
+
+GBytes *firmware_load(const char *file, GError **error)
+{
+        char *path = file ? g_strdup(file) : firmware_find(), *bytes;
+        gsize size;
+
+        if (!path) {
+                g_set_error(error, G_IO_ERROR, G_IO_ERROR_NOT_FOUND,
+                            "no firmware (%s) in %s: install seabios, or give --firmware FILE", FIRMWARE_NAME,
+                            FIRMWARE_PATH);
+                return NULL;
+        }
+        if (!g_file_get_contents(path, &bytes, &size, error)) {
+                g_free(path);
+                return NULL;
+        }
+        if (!firmware_check(path, (const uint8_t *)bytes, size, error)) {
+                g_free(bytes);
+                g_free(path);
+                return NULL;
+        }
+        g_free(path);
+        return g_bytes_new_take(bytes, size);
+}

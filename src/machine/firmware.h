@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* firmware.h - finding and checking the firmware image. */
+#ifndef LODGER_MACHINE_FIRMWARE_H
+#define LODGER_MACHINE_FIRMWARE_H
+
+#include <glib.h>
+
+/* What of the image answers below 1 MiB. */
+enum { FIRMWARE_LOW_BYTES = 128 << 10 };
+
+/* file: NULL finds the distribution's SeaBIOS.  NULL with error set when there is none or it is no ROM image. */
+GBytes *firmware_load(const char *file, GError **error);
+
+#endif

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * internal.h - struct machine, shared by the files of src/machine and by nobody else.
+ *
+ * machine.c owns the life cycle, pc.c the wiring; the rest of the directory are functions they call.
+ */
+#ifndef LODGER_MACHINE_INTERNAL_H
+#define LODGER_MACHINE_INTERNAL_H
+
+#include "cpu/cpu.h"
+#include "cpu/cpuid.h"
+#include "cpu/lapic.h"
+#include "devices/device.h"
+#include "engine/engine.h"
+#include "machine/machine.h"
+
+enum { PC_ISA_IRQS = 16, PC_IOAPIC_PINS = 24 };
+
+/* Who drives an ISA interrupt line: lines are shared by OR, as on a board. */
+enum pc_irq_source { PC_IRQ_DEVICE, PC_IRQ_DEVICE_2, PC_IRQ_PIRQ, PC_IRQ_SCI, PC_IRQ_SOURCES };
+
+/* Requests of the guest or the user that the main loop carries out. */
+enum machine_pending { PENDING_RESET = 1 << 0, PENDING_END = 1 << 1 };
+
+struct machine {
+        struct lock lock;               /* the machine lock: devices, buses, physical map */
+
+        /* From the configuration. */
+        char *name;
+        uint64_t ram_bytes, low_ram_bytes;      /* low: what lies below the PCI hole */
+        unsigned cpus;
+        bool no_reboot;
+        double timeout_seconds;
+
+        struct clock *clock;
+        struct memory *memory;
+        struct ports *ports;
+        struct engine *engine;
+        struct cpu **cpu;               /* cpus of them; the engine's */
+        struct lapic **lapic;
+        struct device_env env;
+        GPtrArray *devices;             /* of struct device *, in order of creation and reset */
+        GPtrArray *serial_backends;     /* of struct serial_backend * */
+        GBytes *firmware;
+
+        /* Devices the wiring or the life cycle refers to; owned by `devices`. */
+        struct device *pci, *host_bridge, *isa_bridge, *pm, *pic, *pit, *ioapic, *rtc, *kbc, *fw_cfg, *ferr;
+        struct irq pic_input[PC_ISA_IRQS], ioapic_input[PC_IOAPIC_PINS];
+        uint8_t irq_sources[PC_ISA_IRQS];       /* bit set of enum pc_irq_source, under the lock */
+
+        /* Life. */
+        GMainContext *context;
+        GMainLoop *loop;
+        GSource *wake;                  /* made ready by machine_post() */
+        uint32_t pending;               /* enum machine_pending, under the lock */
+        enum machine_end end;           /* valid with PENDING_END */
+        int status;
+};
+
+/* -- machine.c --------------------------------------------------------------------------------- */
+
+/* Creates a device and hands it to the machine; wires are connected before machine_start_device(). */
+struct device *machine_add_device(struct machine *machine, const char *class_name, const char *id);
+bool machine_start_device(struct device *device, GError **error);
+/* Any thread, machine lock held: the main loop ends the machine. */
+void machine_post_end(struct machine *machine, enum machine_end end, int status);
+
+/* -- pc.c -------------------------------------------------------------------------------------- */
+
+/* The interrupt and I/O side of what surrounds a vCPU; opaque is the machine. */
+void pc_fill_cpu_env(struct cpu_env *env);
+/* Builds the PC: physical map, devices, wires, vCPUs and what the firmware is told. */
+bool pc_build(struct machine *machine, const struct machine_config *config, GError **error);
+/* A device asked for something (device_env.request), machine lock held. */
+void pc_set_a20(struct machine *machine, bool on);
+/* INIT to vCPU 0; false when the guest meant a reset of the machine. */
+bool pc_cpu_init(struct machine *machine);
+/* Resets what is not a device: vCPUs, local APICs, A20.  vCPUs paused, machine lock held. */
+void pc_reset(struct machine *machine);
+
+#endif

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * pages.c - what lies at a guest-physical page, and the page states: the lock-free part of memory.h.
+ *
+ * Runs while a guest's vector registers are live: compiled without them, calls nothing.  The rules
+ * of the view it reads are in internal.h.
+ */
+#include "memory/internal.h"
+
+/* Acquiring, so that the last look at the generation comes after all of them; a plain move on x86. */
+#define LOAD(lvalue) __atomic_load_n(&(lvalue), __ATOMIC_ACQUIRE)
+
+/* The range that holds page, or may be the first one after it; capacity when there is none. */
+static uint32_t view_find(const struct view *view, uint64_t page)
+{
+        uint32_t count = LOAD(view->count);
+
+        if (count > view->capacity)
+                count = view->capacity;
+        if (page < LOW_PAGES)
+                return LOAD(view->low_index[page]);
+
+        uint32_t low = 0;
+        if (page < (uint64_t)MIB_COUNT * PAGES_PER_MIB) {
+                low = LOAD(view->mib_index[page / PAGES_PER_MIB]);
+                while (low < count && LOAD(view->ranges[low].end) <= page)
+                        low++;
+                return low;
+        }
+
+        uint32_t high = count;
+        while (low < high) {
+                uint32_t middle = low + (high - low) / 2;
+                if (LOAD(view->ranges[middle].end) <= page)
+                        low = middle + 1;
+                else
+                        high = middle;
+        }
+        return low;
+}
+
+/* Looks page up once.  False when the map changed meanwhile (rule V1). */
+static bool view_read(struct memory *memory, uint64_t page, struct view_range *found)
+{
+        uint64_t generation = __atomic_load_n(&memory->generation, __ATOMIC_ACQUIRE);
+        const struct view *view = LOAD(memory->views[generation & 1]);
+        uint32_t i = view_find(view, page);
+
+        found->kind = PAGE_NONE;
+        if (i < view->capacity && i < LOAD(view->count)) {
+                const struct view_range *range = &view->ranges[i];
+                found->first = LOAD(range->first);
+                found->end = LOAD(range->end);
+                found->host = LOAD(range->host);
+                found->table_page = LOAD(range->table_page);
+                if (page >= found->first && page < found->end)
+                        found->kind = LOAD(range->kind);
+        }
+        return LOAD(memory->generation) == generation;
+}
+
+struct page_info memory_page(struct memory *memory, gpa_t gpa)
+{
+        struct page_info info = { 0 };
+        struct view_range range = { 0 };
+        uint64_t page = gpa >> PAGE_SHIFT;
+
+        while (!view_read(memory, page, &range))
+                ;
+        info.kind = (enum page_kind)range.kind;
+        if (info.kind == PAGE_RAM || info.kind == PAGE_ROM) {
+                info.host = range.host + ((page - range.first) << PAGE_SHIFT);
+                info.ram_page = range.table_page + (page - range.first);
+                info.state = __atomic_load_n(&memory->states[info.ram_page], __ATOMIC_ACQUIRE);
+        }
+        return info;
+}
+
+bool memory_set_state(struct memory *memory, gpa_t gpa, uint32_t set, uint32_t clear)
+{
+        struct page_info info = memory_page(memory, gpa);
+
+        if (!info.host)
+                return false;
+        uint8_t *state = &memory->states[info.ram_page];
+        uint8_t old = __atomic_load_n(state, __ATOMIC_RELAXED);
+        /* Sequentially consistent: whoever then reads the page's bytes reads them after this, which
+         * memory_write() relies on. */
+        while (!__atomic_compare_exchange_n(state, &old, (uint8_t)((old & ~clear) | set), false,
+                                            __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
+                ;
+        return true;
+}
