@@ -33,12 +33,26 @@ void fpu_update_summary(struct cpu *cpu)
         fpu_put16(image + FPU_FSW, fsw);
 }
 
+/* Sets FSW.  The image holds registers by ST(i), so a new TOP moves them for the physical ones to stay. */
+static void set_status(struct cpu *cpu, uint16_t fsw)
+{
+        uint8_t *image = cpu->fpu.image, old[8 * FPU_ST_STRIDE];
+        unsigned shift = ((fsw >> 11 & 7) - fpu_top(cpu)) & 7;
+
+        if (shift) {
+                fpu_copy(old, image + FPU_ST, sizeof(old));
+                for (unsigned i = 0; i < 8; i++)
+                        fpu_copy(image + FPU_ST + i * FPU_ST_STRIDE, old + ((i + shift) & 7) * FPU_ST_STRIDE, FPU_ST_STRIDE);
+        }
+        fpu_put16(image + FPU_FSW, fsw);
+}
+
 void fpu_init_x87(struct cpu *cpu)
 {
         uint8_t *image = cpu->fpu.image;
 
         fpu_put16(image + FPU_FCW, FCW_INIT);
-        fpu_put16(image + FPU_FSW, 0);
+        set_status(cpu, 0);
         image[FPU_TAGS] = 0;
         cpu->fpu.ip = cpu->fpu.dp = 0;
         cpu->fpu.cs = cpu->fpu.ds = cpu->fpu.op = 0;
@@ -175,7 +189,7 @@ static void get_environment(struct cpu *cpu, const uint8_t *env, unsigned width)
         struct cpu_fpu *fpu = &cpu->fpu;
 
         fpu_put16(fpu->image + FPU_FCW, (uint16_t)((get_word(env, 0, width) & 0x1f3f) | 0x40));
-        fpu_put16(fpu->image + FPU_FSW, (uint16_t)get_word(env, 1, width));
+        set_status(cpu, (uint16_t)get_word(env, 1, width));
         fpu->image[FPU_TAGS] = abridged_tags((uint16_t)get_word(env, 2, width));
         if (cpu_protected(cpu)) {
                 uint32_t selector = get_word(env, 4, width);
