@@ -199,7 +199,8 @@ bool dbt_string(struct cpu *cpu, const struct insn *insn)
         uint64_t budget = STRING_BUDGET;
 
         dbt_count(dbt_cpu(cpu)->dbt, DBT_COUNT_STRINGS, 1);
-        if (!insn->rep || !(movs || stos) || insn->address_bytes != 4 || cpu->df_step < 0)
+        if (!insn->rep || !(movs || stos) || insn->address_bytes != 4 || cpu->df_step < 0 ||
+            (cpu->mode & (MODE_TF | MODE_AC)))
                 return exec_string(cpu, insn);
         while ((uint32_t)cpu->regs[RCX]) {
                 bool fault = false;

@@ -69,7 +69,6 @@ struct insn_origin {
         uint16_t guest_offset;
         uint8_t length;
         bool ends_block;        /* control leaves the block after it: no early exit needed (T14) */
-        bool xmm;               /* its floating-point faults are SIMD ones */
 };
 
 /* A way out of a block to an address known when it was translated. */
