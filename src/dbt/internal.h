@@ -242,6 +242,7 @@ enum {
         ACCESS_DESC_READ = 1 << 12,
         ACCESS_DESC_WRITE = 1 << 13,
         ACCESS_DESC_SEGMENT = 1 << 14,          /* R11 is an offset; segment in bits 16-18 */
+        ACCESS_DESC_ALIGN16 = 1 << 15,          /* #GP(0) unless aligned, before anything else can fault */
         ACCESS_DESC_SEGMENT_SHIFT = 16,
 };
 

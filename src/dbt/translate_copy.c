@@ -227,6 +227,8 @@ void translate_copy(struct translator *t)
                 /* An x87 store that raises an unmasked exception stores nothing: through the bounce buffer, what was there. */
                 if ((op->attr & ATTR_X87) && (op->attr & ATTR_STORE))
                         access |= ACCESS_DESC_READ;
+                if (op->attr & ATTR_ALIGN16)
+                        access |= ACCESS_DESC_ALIGN16;
                 f.memory = true;
                 translate_operand(t, insn->memory_bytes, access);
                 f.mem = HOST_MEM_INDEX(H_ADDEND, H_LINEAR, 0, 0);
