@@ -481,7 +481,6 @@ struct block *dbt_translate(struct cpu *cpu, const struct context *context, uint
                 map->guest_offset = (uint16_t)(t->rip - t->block_rip);
                 map->length = t->insn.length;
                 map->ends_block = false;
-                map->xmm = result == FETCH_OK && (t->insn.opcode->attr & ATTR_SSE);
                 if (after_shadow)
                         emit_store8_imm(&t->e, STATE(shadow), 0);
                 if (result == FETCH_INVALID) {

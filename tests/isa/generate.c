@@ -258,10 +258,10 @@ static bool put_bytes(struct build *b)
         if (b->encoding->prefix)
                 prefix[prefixes++] = b->encoding->prefix;
         if (b->encoding->mandatory)
-                ;                       /* another one could select another row */
+                ;                       /* another one could select another row; and F3 BSF is TZCNT on a later host */
         else if (string && isa_chance(r, 1, 2))
                 prefix[prefixes++] = isa_chance(r, 1, 2) ? 0xf2 : 0xf3;
-        else if (isa_chance(r, 1, 40))
+        else if (isa_chance(r, 1, 40) && !row_is(b->opcode, "bsf") && !row_is(b->opcode, "bsr"))
                 prefix[prefixes++] = isa_chance(r, 1, 2) ? 0xf2 : 0xf3;
         if (b->encoding->prefix != 0x66 && isa_chance(r, 1, 3))
                 prefix[prefixes++] = 0x66;
