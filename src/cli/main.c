@@ -14,8 +14,8 @@ int main(int argc, char **argv)
 {
         setlocale(LC_ALL, "");
 #if ENABLE_NLS
-        bindtextdomain(PACKAGE, LOCALEDIR);
-        textdomain(PACKAGE);
+        bindtextdomain(PACKAGE_TARNAME, LOCALEDIR);
+        textdomain(PACKAGE_TARNAME);
 #endif
         signal(SIGPIPE, SIG_IGN);
         if (argc == 2 && strcmp(argv[1], "version") == 0) {

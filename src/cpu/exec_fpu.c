@@ -83,16 +83,10 @@ static bool x87_available(struct cpu *cpu)
         return !(cpu->cr0 & (CR0_EM | CR0_TS)) || cpu_raise(cpu, EXC_NM);
 }
 
-/* Instructions that wait: a pending unmasked exception comes first.  Without CR0.NE it is FERR#'s affair. */
+/* Instructions that wait: a pending unmasked exception comes first.  (Without CR0.NE the engine makes FERR# of it.) */
 static bool x87_no_pending(struct cpu *cpu)
 {
-        if (!(fpu_get16(cpu->fpu.image + FPU_FSW) & FSW_ES))
-                return true;
-        if (cpu->cr0 & CR0_NE)
-                return cpu_raise(cpu, EXC_MF);
-        if (cpu->env.ferr)
-                cpu->env.ferr(cpu->env.opaque, true);
-        return true;
+        return !(fpu_get16(cpu->fpu.image + FPU_FSW) & FSW_ES) || cpu_raise(cpu, EXC_MF);
 }
 
 /* -- Tag word ---------------------------------------------------------------------------------- */

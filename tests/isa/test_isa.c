@@ -28,6 +28,7 @@ struct run {
         bool native_only, verbose;
         unsigned reports;               /* per form */
         unsigned cases, mismatches, undefined, lengths;
+        unsigned vectors[32];           /* cases by the vector that ended them natively */
         unsigned numbers[ISA_BATCH];    /* of the cases in the batch, within their forms */
 };
 
@@ -139,8 +140,10 @@ static void compare_case(struct run *run, unsigned i)
 
         run->cases++;
         form->cases++;
-        if (expected->vector < 32)
+        if (expected->vector < 32) {
                 form->vectors |= 1u << expected->vector;
+                run->vectors[expected->vector]++;
+        }
         if (!length_is_right(c, form->opcode, expected)) {
                 isa_describe_case(c, form->opcode, description, sizeof(description));
                 printf("FAIL length: %s: decoder says %u, the CPU stopped at %+d\n", description, c->length,
@@ -215,7 +218,11 @@ static void report_forms(struct run *run)
                 if (form->undefined)
                         printf("undefined flags differ: %-28s %u of %u\n", form->opcode->form, form->undefined, form->cases);
         }
-        printf("%u of %u forms, %u cases: %u mismatches, %u wrong lengths, %u with other undefined flags; runners died %u + %u times\n",
+        printf("cases by vector:");
+        for (unsigned i = 0; i < 32; i++)
+                if (run->vectors[i])
+                        printf(" %u: %u", i, run->vectors[i]);
+        printf("\n%u of %u forms, %u cases: %u mismatches, %u wrong lengths, %u with other undefined flags; runners died %u + %u times\n",
                tested, forms, run->cases, run->mismatches, run->lengths, run->undefined, isa_runner_deaths(run->native),
                isa_runner_deaths(run->other));
 }

@@ -104,7 +104,6 @@ static const struct state_field counter_fields[] = {
 };
 
 static const struct state_field pit_fields[] = {
-        STATE_SKIP(struct pit, device, "identity, made by device_new()"),
         STATE_ARRAY(struct pit, counter, COUNTERS, counter_fields),
         STATE_U8(struct pit, port61),
         STATE_BOOL(struct pit, level),

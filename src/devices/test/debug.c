@@ -44,7 +44,6 @@ struct debug_console {
 };
 
 static const struct state_field debug_console_fields[] = {
-        STATE_SKIP(struct debug_console, device, "identity, made by device_new()"),
         STATE_SKIP(struct debug_console, path, "property"),
         STATE_SKIP(struct debug_console, port, "property"),
         STATE_SKIP(struct debug_console, file, "host file, opened by create()"),
@@ -125,7 +124,6 @@ struct debug_exit {
 };
 
 static const struct state_field debug_exit_fields[] = {
-        STATE_SKIP(struct debug_exit, device, "identity, made by device_new()"),
         STATE_SKIP(struct debug_exit, port, "property"),
         STATE_SKIP(struct debug_exit, range, "ports, registered by create()"),
         STATE_END
