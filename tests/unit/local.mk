@@ -66,3 +66,26 @@ tests_unit_test_paging_SOURCES = tests/unit/test_paging.c tests/unit/cpu_fixture
 tests_unit_test_paging_LDADD = $(test_libs)
 tests_unit_test_segment_SOURCES = tests/unit/test_segment.c tests/unit/cpu_fixture.h
 tests_unit_test_segment_LDADD = $(test_libs)
+
+# The rest of the CPU: models, MSRs, instructions in C, the local APIC.
+if HAVE_CHECK
+check_PROGRAMS += \
+        tests/unit/test_cpuid \
+        tests/unit/test_exec_fpu \
+        tests/unit/test_exec_integer \
+        tests/unit/test_exec_system \
+        tests/unit/test_lapic \
+        tests/unit/test_msr
+endif
+tests_unit_test_cpuid_SOURCES = tests/unit/test_cpuid.c tests/unit/cpu_fixture.h
+tests_unit_test_cpuid_LDADD = $(test_libs)
+tests_unit_test_exec_fpu_SOURCES = tests/unit/test_exec_fpu.c tests/unit/exec_fixture.h
+tests_unit_test_exec_fpu_LDADD = $(test_libs)
+tests_unit_test_exec_integer_SOURCES = tests/unit/test_exec_integer.c tests/unit/exec_fixture.h tests/unit/native32.h
+tests_unit_test_exec_integer_LDADD = $(test_libs)
+tests_unit_test_exec_system_SOURCES = tests/unit/test_exec_system.c tests/unit/exec_fixture.h
+tests_unit_test_exec_system_LDADD = $(test_libs)
+tests_unit_test_lapic_SOURCES = tests/unit/test_lapic.c tests/unit/cpu_fixture.h
+tests_unit_test_lapic_LDADD = $(test_libs)
+tests_unit_test_msr_SOURCES = tests/unit/test_msr.c tests/unit/cpu_fixture.h
+tests_unit_test_msr_LDADD = $(test_libs)
