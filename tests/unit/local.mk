@@ -117,6 +117,7 @@ tests_unit_test_pci_LDADD = $(test_libs)
 
 tests_unit_test_rtc_SOURCES = tests/unit/test_rtc.c tests/unit/board_fixture.h tests/unit/unit.h
 tests_unit_test_rtc_LDADD = $(test_libs)
+
 tests_unit_test_state_SOURCES = tests/unit/test_state.c
 tests_unit_test_state_LDADD = $(test_libs)
 
