@@ -19,12 +19,12 @@ static uint32_t get32(const uint8_t *at)
 
 static const uint8_t *bytes_of(const struct boot_piece *piece)
 {
-        return g_bytes_get_data(piece->bytes, NULL);
+        return g_bytes_get_data(piece->from.bytes, NULL);
 }
 
 static struct boot_file file(const char *name, const void *bytes, gsize size)
 {
-        return (struct boot_file){ name, g_bytes_new(bytes, size) };
+        return (struct boot_file){ name, { g_bytes_new(bytes, size), -1, 0 } };
 }
 
 /* -- Linux --------------------------------------------------------------------------------------- */
@@ -58,10 +58,10 @@ static char *try_linux(const uint8_t *bytes, gsize size, gsize initrd_bytes, con
 
         if (boot_linux_layout(&image, &kernel, &module, initrd_bytes ? 1 : 0, command_line, ram, &error)) {
                 ck_assert_ptr_null(error);
-                ck_assert_uint_le(image.kernel.address + g_bytes_get_size(image.kernel.bytes), ram);
-                if (image.initrd.bytes) {
-                        ck_assert_uint_le(image.initrd.address + g_bytes_get_size(image.initrd.bytes), ram);
-                        ck_assert_uint_ge(image.initrd.address, image.kernel.address + g_bytes_get_size(image.kernel.bytes));
+                ck_assert_uint_le(image.kernel.address + g_bytes_get_size(image.kernel.from.bytes), ram);
+                if (image.initrd.from.bytes) {
+                        ck_assert_uint_le(image.initrd.address + g_bytes_get_size(image.initrd.from.bytes), ram);
+                        ck_assert_uint_ge(image.initrd.address, image.kernel.address + g_bytes_get_size(image.kernel.from.bytes));
                 }
         } else {
                 ck_assert_ptr_nonnull(error);
@@ -69,8 +69,8 @@ static char *try_linux(const uint8_t *bytes, gsize size, gsize initrd_bytes, con
                 g_error_free(error);
         }
         boot_image_clear(&image);
-        g_bytes_unref(kernel.bytes);
-        g_bytes_unref(module.bytes);
+        g_bytes_unref(kernel.from.bytes);
+        g_bytes_unref(module.from.bytes);
         g_free(initrd);
         return message;
 }
@@ -96,9 +96,9 @@ START_TEST(linux_is_placed)
         initrds[1] = file("two", "6789", 4);
         ck_assert(boot_linux_layout(&image, &kernel, initrds, 2, "console=ttyS0", RAM, NULL));
         ck_assert_uint_eq(image.kernel.address, 0x100000);
-        ck_assert_uint_eq(g_bytes_get_size(image.kernel.bytes), 8000);
+        ck_assert_uint_eq(g_bytes_get_size(image.kernel.from.bytes), 8000);
         ck_assert_uint_eq(image.setup.address, 0x10000);
-        ck_assert_uint_eq(g_bytes_get_size(image.setup.bytes), 3 * 512);
+        ck_assert_uint_eq(g_bytes_get_size(image.setup.from.bytes), 3 * 512);
         ck_assert_str_eq((const char *)bytes_of(&image.command_line), "console=ttyS0");
         setup = bytes_of(&image.setup);
         ck_assert_uint_eq(setup[0x210], 0xff);
@@ -115,9 +115,9 @@ START_TEST(linux_is_placed)
         ck_assert(boot_linux_layout(&image, &kernel, initrds, 1, "", UINT64_C(2) << 30, NULL));
         ck_assert_uint_eq(image.initrd.address, 0x37fff000);
         boot_image_clear(&image);
-        g_bytes_unref(kernel.bytes);
-        g_bytes_unref(initrds[0].bytes);
-        g_bytes_unref(initrds[1].bytes);
+        g_bytes_unref(kernel.from.bytes);
+        g_bytes_unref(initrds[0].from.bytes);
+        g_bytes_unref(initrds[1].from.bytes);
 }
 END_TEST
 
@@ -138,13 +138,13 @@ START_TEST(old_linux_protocols)
         ck_assert_uint_eq(0x90000 + (setup[0x22] | setup[0x23] << 8), image.command_line.address);
         ck_assert_uint_le(image.command_line.address + 15, 0x9a000);
         boot_image_clear(&image);
-        g_bytes_unref(kernel.bytes);
+        g_bytes_unref(kernel.from.bytes);
         bytes[0x211] = 0;                       /* zImage */
         kernel = file("zImage", bytes, sizeof(bytes));
         ck_assert(boot_linux_layout(&image, &kernel, NULL, 0, "", RAM, NULL));
         ck_assert_uint_eq(image.kernel.address, 0x10000);
         boot_image_clear(&image);
-        g_bytes_unref(kernel.bytes);
+        g_bytes_unref(kernel.from.bytes);
 }
 END_TEST
 
@@ -225,7 +225,7 @@ static char *try_multiboot(const uint8_t *bytes, gsize size, gsize module_bytes,
         char *message = NULL;
 
         if (boot_multiboot_layout(&image, &kernel, &modules, module_bytes ? 1 : 0, command_line, ram, &error)) {
-                uint64_t end = image.kernel.address + (uint64_t)g_bytes_get_size(image.kernel.bytes);
+                uint64_t end = image.kernel.address + (uint64_t)g_bytes_get_size(image.kernel.from.bytes);
 
                 ck_assert_ptr_null(error);
                 ck_assert_uint_ge(image.kernel.address, 0x10000);
@@ -238,8 +238,8 @@ static char *try_multiboot(const uint8_t *bytes, gsize size, gsize module_bytes,
                 g_error_free(error);
         }
         boot_image_clear(&image);
-        g_bytes_unref(kernel.bytes);
-        g_bytes_unref(modules.bytes);
+        g_bytes_unref(kernel.from.bytes);
+        g_bytes_unref(modules.from.bytes);
         g_free(module);
         return message;
 }
@@ -273,9 +273,9 @@ START_TEST(multiboot_elf_with_modules)
         ck_assert_str_eq((const char *)loaded + 0x3000, "hello");
         ck_assert_str_eq((const char *)loaded + 0x4000, "there");
         boot_image_clear(&image);
-        g_bytes_unref(kernel.bytes);
-        g_bytes_unref(modules[0].bytes);
-        g_bytes_unref(modules[1].bytes);
+        g_bytes_unref(kernel.from.bytes);
+        g_bytes_unref(modules[0].from.bytes);
+        g_bytes_unref(modules[1].from.bytes);
 }
 END_TEST
 
@@ -300,14 +300,14 @@ START_TEST(multiboot_kludge)
         kernel = file("a.out", bytes, sizeof(bytes));
         ck_assert(boot_multiboot_layout(&image, &kernel, NULL, 0, "", RAM, NULL));
         ck_assert_uint_eq(image.kernel.address, 0x200080);
-        ck_assert_uint_eq(g_bytes_get_size(image.kernel.bytes), 0x780);
+        ck_assert_uint_eq(g_bytes_get_size(image.kernel.from.bytes), 0x780);
         ck_assert_uint_eq(image.entry, 0x200200);
         loaded = bytes_of(&image.kernel);
         ck_assert_uint_eq(loaded[0], 0x42);
         ck_assert_uint_eq(loaded[0x1ff], 0x43);
         ck_assert_uint_eq(loaded[0x200], 0);
         boot_image_clear(&image);
-        g_bytes_unref(kernel.bytes);
+        g_bytes_unref(kernel.from.bytes);
         refused(try_multiboot(bytes, 0x110, 0, "", RAM), "kernel.elf", "truncated");
         refused(try_multiboot(bytes, 0x200, 0, "", RAM), "kernel.elf", "truncated");
 }

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* test_fw_cfg.c - items by port and by DMA, the directory, and control blocks that point nowhere. */
+#include <stdio.h>
+#include <unistd.h>
 #include "board_fixture.h"
 #include "devices/chipset/fw_cfg.h"
 
@@ -107,4 +109,30 @@ START_TEST(dma_errors)
 }
 END_TEST
 
-UNIT_MAIN("fw_cfg", items_by_port, directory_names_files, dma_reads_skips_and_pads, dma_errors)
+START_TEST(items_that_are_files)
+{
+        FILE *temporary = tmpfile();
+        uint8_t *ram;
+
+        begin();
+        ram = memory_ram(board.memory);
+        fputs("0123456789", temporary);
+        fflush(temporary);
+        lock_acquire(&board.lock);
+        fw_cfg_set_file(cfg, FW_CFG_INITRD_DATA, dup(fileno(temporary)), 10);
+        lock_release(&board.lock);
+        memset(ram + 0x2000, 0xee, 16);
+        ck_assert_uint_eq(dma(FW_CFG_INITRD_DATA << 16 | 0x0a, 12, 0x2000), 0);
+        ck_assert(!memcmp(ram + 0x2000, "0123456789\0\0\xee", 13));
+        out(&board, 0x510, FW_CFG_INITRD_DATA, 2);
+        ck_assert_uint_eq(in(&board, 0x511, 1), '0');
+        ck_assert_uint_eq(in(&board, 0x511, 1), '1');
+        ck_assert_int_eq(ftruncate(fileno(temporary), 5), 0);           /* behind our back */
+        ck_assert_uint_eq(dma(FW_CFG_INITRD_DATA << 16 | 0x0a, 10, 0x2000), 1);
+        fclose(temporary);
+        board_end(&board, cfg);
+}
+END_TEST
+
+UNIT_MAIN("fw_cfg", items_by_port, directory_names_files, dma_reads_skips_and_pads, dma_errors,
+          items_that_are_files)
