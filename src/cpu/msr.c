@@ -207,7 +207,8 @@ static bool write_mtrr(struct cpu *cpu, uint32_t index, uint64_t value)
                         return refuse(cpu, "wrmsr", index, value);
                 cpu->mtrr_fixed[fixed] = value;
         } else if (index == MSR_MTRR_DEF_TYPE) {
-                if ((value & ~(uint64_t)(0xff | MTRR_DEF_TYPE_FE | MTRR_DEF_TYPE_E)) || !memory_type_valid(value & 0xff, false))
+                if ((value & ~(uint64_t)(0xff | MTRR_DEF_TYPE_FE | MTRR_DEF_TYPE_E)) ||
+                    !memory_type_valid(value & 0xff, false))
                         return refuse(cpu, "wrmsr", index, value);
                 cpu->mtrr_def_type = value;
         } else {
