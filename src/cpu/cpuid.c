@@ -188,7 +188,7 @@ void cpuid_query(struct cpu *cpu, uint32_t leaf, uint32_t subleaf, uint32_t out[
                 out[2] = CPUID_CRYSTAL_HZ;
                 break;
         case 0x16:
-                out[0] = out[1] = (uint32_t)(model->tsc_hz / 1000000) & 0xffff;
+                out[0] = out[1] = (uint32_t)((model->tsc_hz + 500000) / 1000000) & 0xffff;
                 out[2] = 100;
                 break;
         default:
