@@ -58,6 +58,7 @@ tests_unit_test_ioapic_LDADD = $(test_libs)
 
 tests_unit_test_lapic_SOURCES = tests/unit/test_lapic.c tests/unit/cpu_fixture.h
 tests_unit_test_lapic_LDADD = $(test_libs)
+tests_unit_test_lapic_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=cpu_request
 
 tests_unit_test_lock_SOURCES = tests/unit/test_lock.c
 tests_unit_test_lock_LDADD = $(test_libs)
