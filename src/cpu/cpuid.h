@@ -12,6 +12,12 @@
 #include "cpu/cpu.h"
 #include "cpu/insn.h"
 
+/* The registers of leaves that show features. */
+enum cpuid_word { CPUID_NO_WORD, CPUID_1C, CPUID_1D, CPUID_7B, CPUID_7C, CPUID_81C, CPUID_81D, CPUID_WORDS };
+
+/* The local APIC timer's input clock, which leaf 15h calls the crystal; lapic.c counts at this rate. */
+enum { CPUID_CRYSTAL_HZ = 1000000000 };
+
 struct cpu_model {
         const char *name;               /* as --cpu takes it */
         const char *description;
@@ -26,20 +32,29 @@ struct cpu_model {
         uint32_t features_1d;           /* leaf 1 EDX bits that no enum cpu_feature stands for */
         uint64_t arch_capabilities;     /* IA32_ARCH_CAPABILITIES; 0: the MSR is not there */
         uint64_t features[2];           /* bit set by enum cpu_feature, masked by the host */
+        /* Derived when the first model is looked up. */
+        uint32_t feature_words[CPUID_WORDS];    /* the features as CPUID shows them */
+        uint64_t tsc_hz;
+        uint32_t tsc_ratio_numerator, tsc_ratio_denominator;    /* tsc_hz over CPUID_CRYSTAL_HZ */
 };
+
+/* -- model.c: ordinary code, called while a machine is set up ----------------------------------- */
 
 /* By name, case-sensitive; NULL when there is none. */
 const struct cpu_model *cpu_model_find(const char *name);
 /* NULL-terminated; the first is the default. */
 const char *const *cpu_model_names(void);
 
-/* Leaf 1 EAX, which is also EDX after reset. */
-uint32_t cpuid_signature(const struct cpu_model *model);
-/* Leaf and subleaf to EAX, EBX, ECX, EDX.  [gpr] */
-void cpuid_query(struct cpu *cpu, uint32_t leaf, uint32_t subleaf, uint32_t out[4]);
 /* Frequency of the guest's TSC, which is the host's: from the host's CPUID or measured once, when the
  * first model is looked up. */
 uint64_t cpuid_tsc_hz(void);
+
+/* -- cpuid.c [gpr] ------------------------------------------------------------------------------ */
+
+/* Leaf 1 EAX, which is also EDX after reset. */
+uint32_t cpuid_signature(const struct cpu_model *model);
+/* Leaf and subleaf to EAX, EBX, ECX, EDX. */
+void cpuid_query(struct cpu *cpu, uint32_t leaf, uint32_t subleaf, uint32_t out[4]);
 
 static inline bool cpu_model_has(const struct cpu_model *model, enum cpu_feature feature)
 {

@@ -359,17 +359,16 @@ void cpu_deliver_exception(struct cpu *cpu)
                 enum exception_class class1 = exception_class(&first), class2 = exception_class(&second);
 
                 cpu->exception.pending = false;
+                if (class2 == CLASS_PAGE_FAULT)
+                        cpu->cr2 = second.cr2;
                 if (class1 == CLASS_DOUBLE_FAULT && class2 != CLASS_BENIGN) {
                         triple_fault(cpu);
                         return;
                 }
                 /* SDM 3A table 6-5. */
                 if ((class1 == CLASS_CONTRIBUTORY && class2 == CLASS_CONTRIBUTORY) ||
-                    (class1 == CLASS_PAGE_FAULT && class2 != CLASS_BENIGN)) {
-                        if (class2 == CLASS_PAGE_FAULT)
-                                cpu->cr2 = second.cr2;
+                    (class1 == CLASS_PAGE_FAULT && class2 != CLASS_BENIGN))
                         second = (struct pending_exception){ .has_error = true, .vector = EXC_DF };
-                }
                 first = second;
         }
 }

@@ -39,7 +39,7 @@ enum { ICR_MODE_SHIFT = 8, ICR_LOGICAL = 1 << 11, ICR_ASSERT = 1 << 14, ICR_LEVE
        ICR_WRITABLE = 0xccfff & ~(1 << 12) };
 enum { ESR_SEND_ILLEGAL = 1 << 5, ESR_RECEIVE_ILLEGAL = 1 << 6, ESR_ILLEGAL_REGISTER = 1 << 7 };
 /* Version 14h, six LVT entries. */
-enum { VERSION = 0x14 | (LVTS - 1) << 16 };
+enum { APIC_VERSION = 0x14 | (LVTS - 1) << 16 };
 
 /* What each LVT entry lets a guest write: vector, mask; mode; polarity and trigger; timer mode. */
 static const uint32_t lvt_writable[LVTS] = {
@@ -115,6 +115,8 @@ const struct state_field lapic_state[] = {
         STATE_SKIP(struct lapic, region, "derived from IA32_APIC_BASE"),
         STATE_END
 };
+
+const size_t lapic_size = sizeof(struct lapic);
 
 static __thread struct lapic *thread_lapic;
 
@@ -478,7 +480,7 @@ uint64_t lapic_read(struct lapic *lapic, uint32_t offset)
                 return 0;
         switch (offset) {
         case REG_ID: return lapic->id;
-        case REG_VERSION: return VERSION;
+        case REG_VERSION: return APIC_VERSION;
         case REG_TPR: return lapic->tpr;
         case REG_APR: case REG_PPR: return processor_priority(lapic);
         case REG_EOI: case REG_RRD: return 0;

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 lodger_core_SOURCES += \
         src/cpu/lapic.c \
-        src/cpu/lapic.h
+        src/cpu/lapic.h \
+        src/cpu/model.c
 
 # State, memory and instructions: all of it runs while a guest's vector registers may be live.
 lodger_gpr_SOURCES += \

@@ -136,10 +136,7 @@ bool msr_read(struct cpu *cpu, uint32_t index, uint64_t *value)
         case MSR_FEATURE_CONTROL: *value = 1 /* locked: no VMX */; break;
         case MSR_SPEC_CTRL: *value = cpu->spec_ctrl; break;
         case MSR_BIOS_SIGN_ID: *value = UINT64_C(1) << 32; break;
-        case MSR_PLATFORM_INFO:
-                cpu_host_begin(cpu);
-                *value = (cpuid_tsc_hz() / 100000000 & 0xff) << 8;
-                break;
+        case MSR_PLATFORM_INFO: *value = (cpu->model->tsc_hz / 100000000 & 0xff) << 8; break;
         case MSR_MTRR_CAP: *value = MTRR_VARIABLES | MTRR_CAP_FIX | MTRR_CAP_WC; break;
         case MSR_ARCH_CAPABILITIES: *value = cpu->model->arch_capabilities; break;
         case MSR_SYSENTER_CS: *value = cpu->sysenter_cs; break;

@@ -23,4 +23,6 @@ lodger_core_SOURCES += \
         src/devices/device.h \
         src/devices/input/i8042.c \
         src/devices/input/i8042.h \
+        src/devices/serial/uart16550.c \
+        src/devices/serial/uart16550.h \
         src/devices/test/debug.c

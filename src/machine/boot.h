@@ -33,7 +33,6 @@ struct boot_image {
 struct boot_file {
         const char *name;
         GBytes *bytes;
-        const char *arguments;          /* Multiboot: what follows the name, as the kernel sees it */
 };
 
 /* low_ram_bytes: end of the RAM that starts at 1 MiB. */

@@ -17,7 +17,7 @@
 enum { PC_ISA_IRQS = 16, PC_IOAPIC_PINS = 24 };
 
 /* Who drives an ISA interrupt line: lines are shared by OR, as on a board. */
-enum pc_irq_source { PC_IRQ_DEVICE, PC_IRQ_PIRQ, PC_IRQ_SCI, PC_IRQ_SOURCES };
+enum pc_irq_source { PC_IRQ_DEVICE, PC_IRQ_DEVICE_2, PC_IRQ_PIRQ, PC_IRQ_SCI, PC_IRQ_SOURCES };
 
 /* Requests of the guest or the user that the main loop carries out. */
 enum machine_pending { PENDING_RESET = 1 << 0, PENDING_END = 1 << 1 };
@@ -40,6 +40,7 @@ struct machine {
         struct lapic **lapic;
         struct device_env env;
         GPtrArray *devices;             /* of struct device *, in order of creation and reset */
+        GPtrArray *serial_backends;     /* of struct serial_backend * */
         GBytes *firmware;
 
         /* Devices the wiring or the life cycle refers to; owned by `devices`. */

@@ -14,6 +14,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include "backend/backend.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "machine/internal.h"
@@ -224,6 +225,27 @@ static bool machine_add_cpus(struct machine *machine, const struct machine_confi
         return true;
 }
 
+static void machine_serial_quit(void *opaque)
+{
+        machine_end_now(opaque, MACHINE_END_STOPPED, 0);
+}
+
+static bool machine_add_serials(struct machine *machine, const GPtrArray *specs, GError **error)
+{
+        struct serial_host host = { &machine->lock, machine_serial_quit, machine };
+
+        for (guint i = 0; specs && i < specs->len; i++) {
+                struct serial_backend *backend = serial_backend_new(g_ptr_array_index(specs, i), &host, error);
+
+                if (!backend)
+                        return false;
+                g_ptr_array_add(machine->serial_backends, backend);
+                if (serial_backend_place(backend))
+                        g_printerr("serial%u is %s\n", i, serial_backend_place(backend));
+        }
+        return true;
+}
+
 static void machine_configure(struct machine *machine, const struct machine_config *config)
 {
         machine->name = config->name ? g_strdup(config->name) : g_strdup_printf("lodger-%d", (int)getpid());
@@ -242,6 +264,7 @@ struct machine *machine_new(const struct machine_config *config, GError **error)
         lock_init(&machine->lock, LOCK_RANK_MACHINE, "machine");
         machine_configure(machine, config);
         machine->devices = g_ptr_array_new();
+        machine->serial_backends = g_ptr_array_new();
         machine->context = g_main_context_ref_thread_default();
         machine->loop = g_main_loop_new(machine->context, FALSE);
         machine->wake = g_source_new(&machine_wake_funcs, sizeof(GSource));
@@ -258,7 +281,7 @@ struct machine *machine_new(const struct machine_config *config, GError **error)
                 .request = machine_request, .opaque = machine,
         };
         machine->engine = engine_new(config->engine ? config->engine : "auto", machine->memory, &options, error);
-        if (!machine->engine)
+        if (!machine->engine || !machine_add_serials(machine, config->serials, error))
                 goto fail;
         pc_fill_cpu_env(&cpu_env);
         lock_acquire(&machine->lock);
@@ -288,6 +311,9 @@ void machine_free(struct machine *machine)
                                 lapic_free(machine->lapic[i]);
         lock_release(&machine->lock);
         g_ptr_array_free(machine->devices, TRUE);
+        for (guint i = 0; i < machine->serial_backends->len; i++)
+                serial_backend_free(g_ptr_array_index(machine->serial_backends, i));
+        g_ptr_array_free(machine->serial_backends, TRUE);
         if (machine->engine)
                 engine_free(machine->engine);
         if (machine->ports)

@@ -25,12 +25,14 @@
 #include "devices/chipset/ferr.h"
 #include "devices/chipset/fw_cfg.h"
 #include "devices/chipset/i440fx.h"
+#include "devices/chipset/ioapic.h"
 #include "devices/chipset/pic.h"
 #include "devices/chipset/piix3.h"
 #include "devices/chipset/piix4_pm.h"
 #include "devices/chipset/pit.h"
 #include "devices/chipset/rtc.h"
 #include "devices/input/i8042.h"
+#include "devices/serial/uart16550.h"
 #include "machine/acpi.h"
 #include "machine/boot.h"
 #include "machine/firmware.h"
@@ -139,8 +141,54 @@ static void pc_io_write(void *opaque, uint16_t port, uint32_t value, unsigned si
         ports_write(((struct machine *)opaque)->ports, port, value, size);
 }
 
+static void pc_eoi(void *opaque, uint8_t vector)
+{
+        ioapic_eoi(((struct machine *)opaque)->ioapic, vector);
+}
+
+/* A message of the I/O APIC, to every local APIC its destination names; the lowest-priority mode picks one of them. */
+static void pc_deliver(void *opaque, uint8_t vector, uint8_t dest, bool logical, uint8_t mode, bool level)
+{
+        struct machine *machine = opaque;
+        struct lapic *lowest = NULL;
+
+        for (unsigned i = 0; i < machine->cpus; i++) {
+                struct lapic *lapic = machine->lapic[i];
+
+                if (!lapic_matches(lapic, dest, logical))
+                        continue;
+                if (mode != IOAPIC_LOWEST)
+                        lapic_deliver(lapic, vector, (enum lapic_mode)mode, level);
+                else if (!lowest || lapic_priority(lapic) < lapic_priority(lowest))
+                        lowest = lapic;
+        }
+        if (lowest)
+                lapic_deliver(lowest, vector, LAPIC_FIXED, level);
+}
+
+/* The timer makes up for ticks that a busy host delayed: it hears which were taken, and when the guest
+ * itself held them back. */
+static void pc_line_taken(void *opaque, int line)
+{
+        if (line == IRQ_TIMER)
+                pit_tick_taken(((struct machine *)opaque)->pit);
+}
+
+static void pc_line_unmasked(void *opaque, int line)
+{
+        if (line == IRQ_TIMER)
+                pit_ticks_forget(((struct machine *)opaque)->pit);
+}
+
+static void pc_pin_taken(void *opaque, int pin)
+{
+        if (pin == IOAPIC_TIMER_PIN)
+                pit_tick_taken(((struct machine *)opaque)->pit);
+}
+
 void pc_fill_cpu_env(struct cpu_env *env)
 {
+        env->eoi = pc_eoi;
         env->io_read = pc_io_read;
         env->io_write = pc_io_write;
         env->acknowledge = pc_acknowledge;
@@ -152,12 +200,20 @@ void pc_fill_cpu_env(struct cpu_env *env)
 
 static bool pc_add_interrupt_controllers(struct machine *machine, GError **error)
 {
+        struct ioapic_output output = { pc_deliver, pc_pin_taken, machine };
+        struct pic_watch watch = { pc_line_taken, pc_line_unmasked, machine };
+
         machine->pic = machine_add_device(machine, "pic", "pic");
         pic_set_output(machine->pic, (struct irq){ pc_intr_set, machine, 0 });
         for (int line = 0; line < PC_ISA_IRQS; line++)
                 if (line != 2)                  /* the cascade has no input of its own */
                         machine->pic_input[line] = pic_input(machine->pic, line);
-        return machine_start_device(machine->pic, error);
+        machine->ioapic = machine_add_device(machine, "ioapic", "ioapic");
+        ioapic_set_output(machine->ioapic, &output);
+        for (int pin = 0; pin < PC_IOAPIC_PINS; pin++)
+                machine->ioapic_input[pin] = ioapic_input(machine->ioapic, pin);
+        pic_set_watch(machine->pic, &watch);
+        return machine_start_device(machine->pic, error) && machine_start_device(machine->ioapic, error);
 }
 
 static bool pc_add_pci(struct machine *machine, const uint8_t *low_rom, GError **error)
@@ -198,6 +254,49 @@ static bool pc_add_isa(struct machine *machine, GError **error)
         return machine_start_device(machine->pit, error) && machine_start_device(machine->rtc, error) &&
                machine_start_device(machine->kbc, error) && machine_start_device(machine->ferr, error) &&
                machine_start_device(port92, error);
+}
+
+static bool pc_add_serial_ports(struct machine *machine, GError **error)
+{
+        static const struct { const char *id, *port; unsigned irq; } places[] = {
+                { "serial0", "0x3f8", 4 }, { "serial1", "0x2f8", 3 }, { "serial2", "0x3e8", 4 }, { "serial3", "0x2e8", 3 },
+        };
+
+        for (guint i = 0; i < machine->serial_backends->len && i < G_N_ELEMENTS(places); i++) {
+                struct device *uart = machine_add_device(machine, "serial", places[i].id);
+
+                uart_set_irq(uart, pc_isa_irq(machine, places[i].irq, i < 2 ? PC_IRQ_DEVICE : PC_IRQ_DEVICE_2));
+                uart_set_backend(uart, g_ptr_array_index(machine->serial_backends, i));
+                if (!device_set(uart, "port", places[i].port, error) || !machine_start_device(uart, error))
+                        return false;
+        }
+        return true;
+}
+
+/* "FILE[,port=0xe9]": a comma in a file's name is only taken for the option when "port=" follows it. */
+static bool pc_add_debug_console(struct machine *machine, unsigned number, const char *spec, GError **error)
+{
+        const char *option = g_strrstr(spec, ",port=");
+        char *path = option ? g_strndup(spec, (gsize)(option - spec)) : g_strdup(spec);
+        char *id = g_strdup_printf("debug-console%u", number);
+        struct device *console = machine_add_device(machine, "debug-console", id);
+        bool ok = device_set(console, "path", path, error) &&
+                  (!option || device_set(console, "port", option + strlen(",port="), error)) &&
+                  machine_start_device(console, error);
+
+        g_free(id);
+        g_free(path);
+        return ok;
+}
+
+static bool pc_add_debug_devices(struct machine *machine, const struct machine_config *config, GError **error)
+{
+        if (config->debug_exit && !machine_start_device(machine_add_device(machine, "debug-exit", "debug-exit"), error))
+                return false;
+        for (guint i = 0; config->debug_consoles && i < config->debug_consoles->len; i++)
+                if (!pc_add_debug_console(machine, i, g_ptr_array_index(config->debug_consoles, i), error))
+                        return false;
+        return true;
 }
 
 /* -- What the firmware is told ------------------------------------------------------------------- */
@@ -280,7 +379,8 @@ bool pc_build(struct machine *machine, const struct machine_config *config, GErr
         pc_map_ram(machine);
         low_rom = pc_map_firmware(machine);
         if (!pc_add_interrupt_controllers(machine, error) || !pc_add_pci(machine, low_rom, error) ||
-            !pc_add_isa(machine, error) || !pc_add_fw_cfg(machine, error))
+            !pc_add_isa(machine, error) || !pc_add_serial_ports(machine, error) ||
+            !pc_add_debug_devices(machine, config, error) || !pc_add_fw_cfg(machine, error))
                 return false;
         pc_fill_cmos(machine);
         return !config->kernel || boot_prepare(machine->fw_cfg, config->kernel, config->initrds, config->append,

@@ -322,18 +322,18 @@ void isa_translator_child(struct isa_shared *shared, int fd)
         vm.dbt = dbt_new(vm.memory, &options, &error);
         if (!vm.dbt)
                 fail(error);
-        dbt_thread_enter(vm.dbt);
         vm.cpu = dbt_cpu_new(vm.dbt, 0, test_model(), &env, &error);
         if (!vm.cpu)
                 fail(error);
+        dbt_thread_enter(vm.cpu);
         while (read(fd, &byte, 1) == 1) {
                 for (; shared->next < shared->count; shared->next++)
                         run_case(&shared->cases[shared->next], &shared->results[shared->next]);
                 if (write(fd, &byte, 1) != 1)
                         break;
         }
+        dbt_thread_leave();
         dbt_cpu_free(vm.cpu);
-        dbt_thread_leave(vm.dbt);
         dbt_free(vm.dbt);
         memory_free(vm.memory);
 }

@@ -10,14 +10,12 @@ enum { PORT_CLEAR = 0xf0, PORT_RESET = 0xf1 };
 
 struct ferr {
         struct device device;
-        bool asserted;                  /* saved: level of FERR# */
         bool latched;                   /* saved: IRQ13 */
         struct irq irq;
 };
 
 static const struct state_field ferr_fields[] = {
         STATE_SKIP(struct ferr, device, "identity"),
-        STATE_BOOL(struct ferr, asserted),
         STATE_BOOL(struct ferr, latched),
         STATE_SKIP(struct ferr, irq, "wiring"),
         STATE_END
@@ -37,9 +35,9 @@ void ferr_set(struct device *device, bool asserted)
 {
         struct ferr *ferr = (struct ferr *)device;
 
-        if (asserted && !ferr->asserted)
+        /* FERR# going away does not clear the latch; only port F0h does. */
+        if (asserted)
                 ferr->latched = true;
-        ferr->asserted = asserted;
         ferr_update(ferr);
 }
 
@@ -62,7 +60,7 @@ static void ferr_reset(struct device *device)
 {
         struct ferr *ferr = (struct ferr *)device;
 
-        ferr->asserted = ferr->latched = false;
+        ferr->latched = false;
         ferr_update(ferr);
 }
 

@@ -40,7 +40,6 @@ struct ioapic {
 };
 
 static const struct state_field ioapic_fields[] = {
-        STATE_SKIP(struct ioapic, device, "identity, made by device_new()"),
         STATE_U8(struct ioapic, select),
         STATE_U32(struct ioapic, id),
         STATE_U32(struct ioapic, lines),

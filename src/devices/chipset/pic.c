@@ -79,7 +79,6 @@ static const struct state_field pic_chip_fields[] = {
 };
 
 static const struct state_field pic_fields[] = {
-        STATE_SKIP(struct pic, device, "identity, made by device_new()"),
         STATE_ARRAY(struct pic, chip, PIC_CHIPS, pic_chip_fields),
         STATE_SKIP(struct pic, output, "derived by pic_update()"),
         STATE_SKIP(struct pic, intr, "wire, connected by the machine"),

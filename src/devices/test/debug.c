@@ -4,7 +4,7 @@
  * ends the machine with a status.
  *
  * "debug-console" (port E9h as Bochs has it, 402h as SeaBIOS uses it): a write appends its bytes to
- * the file; a read gives the port's low byte (E9h says "I am here").  "debug-exit" (port F4h): a
+ * the file; a read gives E9h at whatever port, by which firmware finds out that somebody listens.  "debug-exit" (port F4h): a
  * write of v ends the process with status (v << 1) | 1.  Both have no state the guest can see.
  *
  * How to add a device.  This file is a complete one, in the order all of them keep:
@@ -31,6 +31,8 @@
 #include "base/log.h"
 #include "devices/device.h"
 
+enum { DEBUG_CONSOLE_HERE = 0xe9 };
+
 /* -- Console ----------------------------------------------------------------------------------- */
 
 struct debug_console {
@@ -44,7 +46,6 @@ struct debug_console {
 };
 
 static const struct state_field debug_console_fields[] = {
-        STATE_SKIP(struct debug_console, device, "identity, made by device_new()"),
         STATE_SKIP(struct debug_console, path, "property"),
         STATE_SKIP(struct debug_console, port, "property"),
         STATE_SKIP(struct debug_console, file, "host file, opened by create()"),
@@ -61,8 +62,9 @@ static const struct property debug_console_properties[] = {
 static uint32_t debug_console_read(void *opaque, uint16_t port, unsigned size)
 {
         (void)opaque;
+        (void)port;
         (void)size;
-        return port & 0xff;
+        return DEBUG_CONSOLE_HERE;
 }
 
 static void debug_console_write(void *opaque, uint16_t port, uint32_t value, unsigned size)
@@ -125,7 +127,6 @@ struct debug_exit {
 };
 
 static const struct state_field debug_exit_fields[] = {
-        STATE_SKIP(struct debug_exit, device, "identity, made by device_new()"),
         STATE_SKIP(struct debug_exit, port, "property"),
         STATE_SKIP(struct debug_exit, range, "ports, registered by create()"),
         STATE_END
