@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * test_decode_host.c - lengths and refusals against the processor itself (traps.md T1: a wrong length is an escape).
+ * test_decode_host.c - lengths, refusals and flags against the processor itself (traps.md T1: a wrong length is an
+ * escape).
  *
  * An instruction laid so that it ends with a page whose successor cannot be read makes the processor tell its
  * length: with the last byte beyond the end it faults fetching, at its own address; complete, it does anything else -
@@ -27,6 +28,7 @@
 #include <ucontext.h>
 #include <unistd.h>
 
+#include "cpu/cpu.h"
 #include "cpu/insn.h"
 #include "cpu/mode.h"
 #include "unit.h"
@@ -55,8 +57,14 @@ static struct {
         uint64_t count;                 /* of runs */
         uint16_t cs;                    /* 0: this process's own */
         uint64_t rip;
+        const uint64_t *registers;      /* eight to start with, in ModRM order; NULL: the scratch pointer */
+        uint64_t flags;
         struct outcome outcome;
+        gregset_t registers_after;
 } run;
+
+/* Where a signal frame keeps the registers that ModRM numbers 0 to 7. */
+static const uint8_t modrm_registers[8] = { REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP, REG_RSI, REG_RDI };
 
 /* SIGUSR1 starts a run by changing the context it returns to; the signal that ends the run returns home. */
 static void run_signal(int number, siginfo_t *info, void *context)
@@ -64,6 +72,7 @@ static void run_signal(int number, siginfo_t *info, void *context)
         static uint64_t last_tick;
         ucontext_t *uc = context;
         greg_t *regs = uc->uc_mcontext.gregs;
+        struct _libc_fpstate *state = uc->uc_mcontext.fpregs;
 
         if (number == SIGVTALRM) {
                 bool stuck = run.running && last_tick == run.count;
@@ -72,6 +81,13 @@ static void run_signal(int number, siginfo_t *info, void *context)
                 if (!stuck)
                         return;
         }
+        /* Both ways: the caller of raise() expects no vector register to survive. */
+        state->cwd = 0x37f;
+        state->swd = 0;
+        state->ftw = 0;
+        state->mxcsr = 0x1f80;
+        memset(state->_st, 0, sizeof(state->_st));
+        memset(state->_xmm, 0, sizeof(state->_xmm));
         if (!run.running) {
                 memcpy(run.home, regs, sizeof(gregset_t));
                 run.running = true;
@@ -79,18 +95,17 @@ static void run_signal(int number, siginfo_t *info, void *context)
                 for (int i = REG_R8; i <= REG_RSP; i++)
                         regs[i] = SCRATCH_POINTER;
                 regs[REG_RIP] = run.rip;
-                regs[REG_EFL] = 0x202;
+                for (unsigned i = 0; run.registers && i < 8; i++)
+                        regs[modrm_registers[i]] = run.registers[i];
+                regs[REG_EFL] = 0x202 | run.flags;
                 if (run.cs)
                         regs[REG_CSGSFS] = (regs[REG_CSGSFS] & ~INT64_C(0xffff)) | run.cs;
                 return;
         }
         run.outcome = (struct outcome){ regs[REG_RIP], (uint64_t)info->si_addr, regs[REG_ERR],
                                         number == SIGVTALRM ? TRAP_NONE : regs[REG_TRAPNO] };
+        memcpy(run.registers_after, regs, sizeof(gregset_t));
         memcpy(regs, run.home, sizeof(gregset_t));
-        uc->uc_mcontext.fpregs->cwd = 0x37f;
-        uc->uc_mcontext.fpregs->swd = 0;
-        uc->uc_mcontext.fpregs->ftw = 0;
-        uc->uc_mcontext.fpregs->mxcsr = 0x1f80;
         run.running = false;
 }
 
@@ -336,14 +351,6 @@ static void compare_all(uint64_t mode, uint16_t cs)
         ck_assert_uint_gt(tally.complete, 10000);
 }
 
-START_TEST(t1_t4_lengths_and_refusals_in_64_bit_mode)
-{
-        run_set_up();
-        find_host_features();
-        compare_all(MODE_PROTECTED | MODE_CODE32 | MODE_CODE64, 0);
-}
-END_TEST
-
 /* Whether a process can run code of segment cs: NOP and INC eAX (40h, a REX prefix in 64-bit mode). */
 static bool segment_usable(uint16_t cs)
 {
@@ -351,6 +358,133 @@ static bool segment_usable(uint16_t cs)
         run_wants_more((const uint8_t *)"\x90\x40", 2);
         return run.outcome.trap == TRAP_PF && run.outcome.rip - run.rip == 2;
 }
+
+/* -- Flags --------------------------------------------------------------------------------------- */
+
+static bool flags_comparable(const struct insn *insn)
+{
+        static const char *const handled[] = {
+                "aaa", "aas", "aam", "aad", "daa", "das", "salc", "arpl", "lar", "lsl", "verr", "verw",
+        };
+
+        if (insn->is_memory || !strncmp(insn->opcode->name, "rd", 2))
+                return false;           /* RDRAND, RDSEED: another result each time */
+        if (insn->opcode->kind == KIND_COPY || insn->opcode->kind == KIND_BT_MEM)
+                return true;
+        for (unsigned i = 0; i < COUNT(handled); i++) {
+                if (!strcmp(insn->opcode->name, handled[i]))
+                        return true;
+        }
+        return false;
+}
+
+/* Runs a register form with one flag clear and set; the table must say what that changes.  Liveness analysis
+ * relies on it: a flag neither written nor undefined passes through, one that is not read makes no difference. */
+static void compare_flag(struct tally *tally, const uint8_t *bytes, const struct insn *insn, uint32_t flag, uint32_t others)
+{
+        const struct opcode *opcode = insn->opcode;
+        uint32_t changed, after[2], loose = opcode->flags_undefined;
+        gregset_t first;
+
+        for (unsigned set = 0; set < 2; set++) {
+                run.flags = (others & ~flag) | (set ? flag : 0);
+                run_wants_more(bytes, insn->length);
+                if (run.outcome.trap != TRAP_PF)
+                        return;         /* #DE: no result */
+                after[set] = run.registers_after[REG_EFL] & FLAGS_ARITH;
+                if (!set)
+                        memcpy(first, run.registers_after, sizeof(first));
+        }
+        if (opcode->attr & ATTR_COUNT_FLAGS)
+                loose |= opcode->flags_written;
+        if (!((opcode->flags_written | opcode->flags_undefined) & flag)) {
+                if ((after[0] & flag) || !(after[1] & flag))
+                        report(tally, bytes, insn->length, insn, "writes a flag that the table does not name");
+                after[1] &= ~flag;
+        }
+        if (opcode->flags_read & flag)
+                return;
+        changed = (after[0] ^ after[1]) & ~loose;
+        if (changed)
+                report(tally, bytes, insn->length, insn, "what it writes depends on a flag that it does not read");
+        for (unsigned i = 0; i < 8; i++) {
+                if (first[modrm_registers[i]] != run.registers_after[modrm_registers[i]])
+                        report(tally, bytes, insn->length, insn, "its result depends on a flag that it does not read");
+        }
+}
+
+static void compare_flags_of_opcode(struct tally *tally, uint64_t mode, const char *prefix, unsigned map, unsigned code)
+{
+        static const uint64_t values[][8] = {
+                { 0x12345678, 0x00000005, 0x9abcdef0, 0x80000000, 0x00000001, 0x7fffffff, 0xffffffff, 0x00000003 },
+                { 0xffffff9a, 0x00000021, 0x00000000, 0x00000000, 0x0000ffff, 0x00000080, 0x00000010, 0x8000007f },
+                { 0x00000000, 0x00000000, 0x00000000, 0x00000001, 0xfffffffe, 0x00008000, 0x55555555, 0x00000040 },
+        };
+        uint8_t bytes[15] = { 0 };
+        unsigned position = strlen(prefix);
+        struct insn insn;
+
+        memcpy(bytes, prefix, position);
+        if (map != MAP_PRIMARY)
+                bytes[position++] = 0x0f;
+        if (map >= MAP_0F38)
+                bytes[position++] = map == MAP_0F38 ? 0x38 : 0x3a;
+        bytes[position++] = code;
+        bytes[position + 1] = 5;
+        for (unsigned modrm = 0xc0; modrm < 0x100; modrm += 7) {
+                bytes[position] = modrm;
+                if (insn_decode(&insn, bytes, 15, mode, host_features) != DECODE_OK || !flags_comparable(&insn))
+                        continue;
+                tally->complete++;
+                for (unsigned i = 0; i < COUNT(values); i++) {
+                        run.registers = values[i];
+                        for (uint32_t flag = FLAG_CF; flag <= FLAG_OF; flag <<= 1) {
+                                if (flag & FLAGS_ARITH)
+                                        compare_flag(tally, bytes, &insn, flag, i & 1 ? FLAGS_ARITH : 0);
+                        }
+                }
+                run.registers = NULL;
+                run.flags = 0;
+        }
+}
+
+static void compare_flags(uint64_t mode, uint16_t cs)
+{
+        static const char *const sizes[] = { "", "\x66", "\xf3", "\xf2" };
+        struct tally tally = { 0, 0, 0 };
+
+        run.cs = cs;
+        for (unsigned map = MAP_PRIMARY; map <= MAP_0F3A; map++) {
+                for (unsigned code = 0; code < 256; code++) {
+                        for (unsigned i = 0; i < COUNT(sizes); i++) {
+                                if (map != MAP_PRIMARY || (code != 0x0f && !is_prefix(code, mode)))
+                                        compare_flags_of_opcode(&tally, mode, sizes[i], map, code);
+                        }
+                }
+        }
+        ck_assert_msg(tally.problems == 0, "%u encodings differ", tally.problems);
+        ck_assert_uint_gt(tally.complete, 1000);
+}
+
+START_TEST(flags_read_and_written_are_the_processors)
+{
+        run_set_up();
+        find_host_features();
+        compare_flags(MODE_PROTECTED | MODE_CODE64, 0);
+        if (segment_usable(CS_32_COMPATIBLE))
+                compare_flags(MODE_PROTECTED | MODE_CODE32, CS_32_COMPATIBLE);
+}
+END_TEST
+
+/* -- The tests ----------------------------------------------------------------------------------- */
+
+START_TEST(t1_t4_lengths_and_refusals_in_64_bit_mode)
+{
+        run_set_up();
+        find_host_features();
+        compare_all(MODE_PROTECTED | MODE_CODE32 | MODE_CODE64, 0);
+}
+END_TEST
 
 START_TEST(t1_t4_lengths_and_refusals_in_32_bit_code)
 {
@@ -377,4 +511,4 @@ START_TEST(t1_t4_lengths_and_refusals_in_16_bit_code)
 END_TEST
 
 UNIT_MAIN("decode_host", t1_t4_lengths_and_refusals_in_64_bit_mode, t1_t4_lengths_and_refusals_in_32_bit_code,
-          t1_t4_lengths_and_refusals_in_16_bit_code)
+          t1_t4_lengths_and_refusals_in_16_bit_code, flags_read_and_written_are_the_processors)
