@@ -113,7 +113,7 @@ static void leaf_extended(const struct cpu_model *model, uint32_t leaf, uint32_t
                 out[3] = 1 << 8;                        /* invariant TSC */
                 break;
         case 0x80000008:
-                out[0] = model->physical_bits | 32 << 8;
+                out[0] = model->physical_bits | (cpu_model_has(model, FEATURE_LM) ? 48 : 32) << 8;
                 break;
         default:
                 break;
