@@ -5,6 +5,11 @@ check_PROGRAMS += tests/unit/test_access
 check_PROGRAMS += tests/unit/test_clock
 check_PROGRAMS += tests/unit/test_cpuid
 check_PROGRAMS += tests/unit/test_dbt
+check_PROGRAMS += tests/unit/test_decode
+check_PROGRAMS += tests/unit/test_decode_host
+if HAVE_CAPSTONE
+check_PROGRAMS += tests/unit/test_decode_capstone
+endif
 check_PROGRAMS += tests/unit/test_devices
 check_PROGRAMS += tests/unit/test_exception
 check_PROGRAMS += tests/unit/test_exec_fpu
@@ -37,6 +42,15 @@ tests_unit_test_cpuid_LDADD = $(test_libs)
 
 tests_unit_test_dbt_SOURCES = tests/unit/test_dbt.c
 tests_unit_test_dbt_LDADD = $(test_libs)
+
+tests_unit_test_decode_SOURCES = tests/unit/test_decode.c
+tests_unit_test_decode_LDADD = $(test_libs)
+
+tests_unit_test_decode_capstone_SOURCES = tests/unit/test_decode_capstone.c
+tests_unit_test_decode_capstone_LDADD = $(test_libs)
+
+tests_unit_test_decode_host_SOURCES = tests/unit/test_decode_host.c
+tests_unit_test_decode_host_LDADD = $(test_libs)
 
 tests_unit_test_devices_SOURCES = tests/unit/test_devices.c tests/unit/rig.h tests/unit/unit.h
 tests_unit_test_devices_LDADD = $(test_libs)
