@@ -33,18 +33,19 @@ void fpu_update_summary(struct cpu *cpu)
         fpu_put16(image + FPU_FSW, fsw);
 }
 
-/* Sets FSW.  The image holds registers by ST(i), so a new TOP moves them for the physical ones to stay. */
+/* Replaces the status word.  Registers stay where they are physically, and the image is ordered from the top
+ * of the stack: with another TOP it turns. */
 static void set_status(struct cpu *cpu, uint16_t fsw)
 {
-        uint8_t *image = cpu->fpu.image, old[8 * FPU_ST_STRIDE];
-        unsigned shift = ((fsw >> 11 & 7) - fpu_top(cpu)) & 7;
+        uint8_t turned[8 * FPU_ST_STRIDE], *image = cpu->fpu.image;
+        unsigned by = (fsw >> 11 & 7) - fpu_top(cpu);
 
-        if (shift) {
-                fpu_copy(old, image + FPU_ST, sizeof(old));
-                for (unsigned i = 0; i < 8; i++)
-                        fpu_copy(image + FPU_ST + i * FPU_ST_STRIDE, old + ((i + shift) & 7) * FPU_ST_STRIDE, FPU_ST_STRIDE);
-        }
         fpu_put16(image + FPU_FSW, fsw);
+        if (!(by & 7))
+                return;
+        for (unsigned i = 0; i < 8; i++)
+                fpu_copy(turned + i * FPU_ST_STRIDE, image + FPU_ST + ((i + by) & 7) * FPU_ST_STRIDE, FPU_ST_STRIDE);
+        fpu_copy(image + FPU_ST, turned, sizeof(turned));
 }
 
 void fpu_init_x87(struct cpu *cpu)
@@ -361,16 +362,11 @@ static uint8_t *mmx_register(struct cpu *cpu, unsigned number)
         return cpu->fpu.image + FPU_ST + ((number - fpu_top(cpu)) & 7) * FPU_ST_STRIDE;
 }
 
-/* Any MMX instruction makes all registers valid and TOP zero (SDM 1 9.5.1); the image turns with it. */
+/* Any MMX instruction makes all registers valid and TOP zero (SDM 1 9.5.1). */
 static void enter_mmx(struct cpu *cpu)
 {
-        uint8_t turned[8 * FPU_ST_STRIDE], *image = cpu->fpu.image;
-
-        for (unsigned i = 0; i < 8; i++)
-                fpu_copy(turned + i * FPU_ST_STRIDE, mmx_register(cpu, i), FPU_ST_STRIDE);
-        fpu_copy(image + FPU_ST, turned, sizeof(turned));
-        fpu_put16(image + FPU_FSW, fpu_get16(image + FPU_FSW) & ~(7u << 11));
-        image[FPU_TAGS] = 0xff;
+        set_status(cpu, fpu_get16(cpu->fpu.image + FPU_FSW) & (uint16_t)~(7u << 11));
+        cpu->fpu.image[FPU_TAGS] = 0xff;
         fpu_changed(cpu, XSTATE_X87);
 }
 

@@ -534,7 +534,8 @@ static void put_operand(struct build *b, uint32_t linear)
         } else if (takes_selector(opcode)) {
                 put_little(bytes, pick_selector(b), 2);
         } else if (row_is(opcode, "fxrstor") || row_is(opcode, "ldmxcsr")) {
-                put_little(bytes + (row_is(opcode, "fxrstor") ? 24 : 0), isa_chance(r, 1, 8) ? isa_random32(r) : 0x1f80 | (isa_random32(r) & 0xe07f), 4);
+                put_little(bytes + (row_is(opcode, "fxrstor") ? 24 : 0),
+                           isa_chance(r, 1, 8) ? isa_random32(r) : 0x1f80 | (isa_random32(r) & 0xe07f), 4);
         } else if (!strncmp(opcode->name, "cmpxchg", 7) && isa_chance(r, 1, 2)) {
                 put_little(bytes, c->before.gpr[ISA_EAX], 4);
                 put_little(bytes + 4, c->before.gpr[ISA_EDX], 4);
