@@ -106,16 +106,6 @@ static bool is_far_call(const struct opcode *opcode)
         return opcode->operands[0] == OPERAND_Ap || opcode->operands[0] == OPERAND_Mp;
 }
 
-/* PUSH of a segment register with a 32-bit operand: four bytes, or only the lower two (SDM 2B, PUSH). */
-static void agree_on_pushed_selector(struct isa_diff *expected, struct isa_diff *got)
-{
-        if (expected->start == got->start && expected->size <= 2 && got->size > 2 && got->size <= 4 && !got->bytes[2] &&
-            !got->bytes[3]) {
-                got->size = expected->size;
-                memset(got->bytes + expected->size, 0, 4 - expected->size);
-        }
-}
-
 static void agree_on_choices(const struct isa_case *c, const struct opcode *opcode, struct isa_result *expected,
                              struct isa_result *got)
 {
@@ -133,9 +123,11 @@ static void agree_on_choices(const struct isa_case *c, const struct opcode *opco
                 for (unsigned i = 0; i < 8; i++)
                         if (!((expected->after.gpr[i] ^ got->after.gpr[i]) & ~0xf0000u))
                                 got->after.gpr[i] = expected->after.gpr[i];
-        if (opcode->kind == KIND_PUSH_SEG) {
-                agree_on_pushed_selector(&expected->data, &got->data);
-                agree_on_pushed_selector(&expected->stack, &got->stack);
+        /* The order in which the parts of a state image are accessed, so which fault comes first. */
+        if (opcode->operands[0] == OPERAND_M && is_memory_fault(expected->vector) && is_memory_fault(got->vector)) {
+                got->vector = expected->vector;
+                got->error = expected->error;
+                got->cr2 = expected->cr2;
         }
         /* An MMX instruction whose operand faults may have switched the x87 registers to MMX before. */
         if ((opcode->attr & ATTR_MMX) && is_memory_fault(expected->vector)) {

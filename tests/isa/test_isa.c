@@ -21,7 +21,7 @@
 #include "generate.h"
 #include "selfcheck.h"
 
-enum { DEFAULT_CASES = 64, REPORTS_PER_FORM = 2, TEXT_BYTES = 8192 };
+enum { DEFAULT_CASES = 200, REPORTS_PER_FORM = 2, TEXT_BYTES = 8192 };
 
 struct reasons;
 
