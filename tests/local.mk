@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Checks over the sources and objects rather than of behaviour.
 test_scripts += \
+        tests/check-cli \
         tests/check-gpr \
         tests/check-includes \
+        tests/check-man \
         tests/check-style
 EXTRA_DIST += tests/gpr-allowed

@@ -7,7 +7,8 @@
  * streams are shared with other processes and must stay as they are: it is polled first, and given
  * no more than poll()'s answer promises.
  *
- * Input is read only as far as the device has room; the source sleeps otherwise.  At the end of
+ * Input is read only as far as the device has room (or somewhat ahead, where a kind has keys of its
+ * own); the source sleeps otherwise.  At the end of
  * input the source goes, because an ended descriptor is readable for ever (traps.md T20).
  */
 #include <errno.h>
@@ -47,9 +48,11 @@ static void serial_flush_piece(struct serial_backend *backend);
 /* Input is wanted while the device has room, output while something is queued.  Machine lock held. */
 static bool serial_wants(const struct serial_backend *backend, bool input)
 {
-        if (input)
-                return backend->ops && backend->ops->room(backend->opaque) > 0;
-        return backend->queue->len > 0;
+        if (!input)
+                return backend->queue->len > 0;
+        if (backend->kind->filter)
+                return backend->ops && backend->ahead_count < SERIAL_AHEAD;
+        return backend->ops && backend->ops->room(backend->opaque) > 0;
 }
 
 /* Machine lock held, any thread: something that serial_wants() asks has changed. */
@@ -204,12 +207,42 @@ bool serial_backend_writable(struct serial_backend *backend)
 
 /* -- Input ------------------------------------------------------------------------------------- */
 
+/* Gives the device what was read ahead, as far as it has room.  Machine lock held. */
+static void serial_give_ahead(struct serial_backend *backend)
+{
+        while (backend->ops && backend->ahead_count && backend->ops->room(backend->opaque)) {
+                uint16_t item = backend->ahead[backend->ahead_first];
+                uint8_t byte = (uint8_t)item;
+                backend->ahead_first = (backend->ahead_first + 1) % SERIAL_AHEAD;
+                backend->ahead_count--;
+                if (item == SERIAL_AHEAD_BREAK)
+                        backend->ops->receive_break(backend->opaque);
+                else
+                        backend->ops->receive(backend->opaque, &byte, 1);
+        }
+}
+
+static void serial_filter(struct serial_backend *backend, const uint8_t *bytes, size_t size)
+{
+        for (size_t i = 0; i < size; i++) {
+                enum serial_input input = backend->kind->filter(backend, bytes[i]);
+                if (input == SERIAL_DROP)
+                        continue;
+                lock_acquire(backend->host.lock);
+                unsigned at = (backend->ahead_first + backend->ahead_count++) % SERIAL_AHEAD;
+                backend->ahead[at] = input == SERIAL_BREAK ? SERIAL_AHEAD_BREAK : bytes[i];
+                serial_give_ahead(backend);
+                lock_release(backend->host.lock);
+        }
+}
+
 static void serial_read(struct serial_backend *backend)
 {
         uint8_t bytes[64];
 
         lock_acquire(backend->host.lock);
-        size_t room = backend->ops ? backend->ops->room(backend->opaque) : 0;
+        size_t room = !backend->ops ? 0 : backend->kind->filter ? SERIAL_AHEAD - backend->ahead_count :
+                      backend->ops->room(backend->opaque);
         lock_release(backend->host.lock);
         if (!room)
                 return;
@@ -227,23 +260,19 @@ static void serial_read(struct serial_backend *backend)
                 lock_release(backend->host.lock);
                 return;
         }
-        size_t size = backend->kind->filter ? backend->kind->filter(backend, bytes, (size_t)n) : (size_t)n;
-        lock_acquire(backend->host.lock);
-        if (size && backend->ops)
-                backend->ops->receive(backend->opaque, bytes, size);
-        lock_release(backend->host.lock);
-}
-
-void serial_received_break(struct serial_backend *backend)
-{
+        if (backend->kind->filter) {
+                serial_filter(backend, bytes, (size_t)n);
+                return;
+        }
         lock_acquire(backend->host.lock);
         if (backend->ops)
-                backend->ops->receive_break(backend->opaque);
+                backend->ops->receive(backend->opaque, bytes, (size_t)n);
         lock_release(backend->host.lock);
 }
 
 void serial_backend_accept_input(struct serial_backend *backend)
 {
+        serial_give_ahead(backend);
         serial_update(backend);
 }
 

@@ -10,6 +10,9 @@
 
 #include "backend/backend.h"
 
+enum { SERIAL_AHEAD = 1024, SERIAL_AHEAD_BREAK = 0x100 /* not a byte */ };
+enum serial_input { SERIAL_PASS, SERIAL_DROP, SERIAL_BREAK /* a break instead of it */ };
+
 struct serial_kind {
         const char *name;               /* before the colon */
         bool has_argument;              /* "file:PATH" */
@@ -17,9 +20,8 @@ struct serial_kind {
         bool (*open)(struct serial_backend *backend, const char *argument, GError **error);
         /* Closes what open() opened, after the streams have been closed. */
         void (*close)(struct serial_backend *backend);
-        /* Rewrites size bytes of input in place and returns how many are for the guest; NULL: all are.
-         * Main-loop thread, machine lock not held. */
-        size_t (*filter)(struct serial_backend *backend, uint8_t *bytes, size_t size);
+        /* What becomes of one byte of input; NULL: all pass.  Main-loop thread, machine lock not held. */
+        enum serial_input (*filter)(struct serial_backend *backend, uint8_t byte);
         /* The other side hung up; NULL: the input just ends. */
         void (*hung_up)(struct serial_backend *backend);
 };
@@ -40,6 +42,10 @@ struct serial_backend {
         GSource *in, *out;              /* changed by the main loop only */
         bool out_failed;                /* reported, and output is thrown away from now on */
         bool held_up;                   /* writable() said no */
+        /* Input of a kind with a filter that the device has no room for yet (ring): read ahead, so that
+         * the keys meant for Lodger work while the guest reads none. */
+        uint16_t ahead[SERIAL_AHEAD];
+        unsigned ahead_first, ahead_count;
 };
 
 extern const struct serial_kind serial_kind_none, serial_kind_stdio, serial_kind_file, serial_kind_unix, serial_kind_pty;
@@ -48,7 +54,4 @@ extern const struct serial_kind serial_kind_none, serial_kind_stdio, serial_kind
  * be -1; both may be the same), and stop.  They are closed by the kind. */
 void serial_streams_open(struct serial_backend *backend, int in_fd, int out_fd);
 void serial_streams_close(struct serial_backend *backend);
-/* A break on the line; main-loop thread, machine lock not held. */
-void serial_received_break(struct serial_backend *backend);
-
 #endif

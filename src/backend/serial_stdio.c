@@ -134,42 +134,32 @@ static void stdio_help(void)
               "Ctrl-A Ctrl-A  send Ctrl-A\r\n", stderr);
 }
 
-static size_t stdio_filter(struct serial_backend *backend, uint8_t *bytes, size_t size)
+static enum serial_input stdio_filter(struct serial_backend *backend, uint8_t key)
 {
-        size_t kept = 0;
-
-        for (size_t i = 0; i < size; i++) {
-                uint8_t key = bytes[i];
-                if (!stdio.escape) {
-                        stdio.escape = key == KEY_ESCAPE;
-                        if (!stdio.escape)
-                                bytes[kept++] = key;
-                        continue;
-                }
-                stdio.escape = false;
-                switch (key) {
-                case KEY_ESCAPE:
-                        bytes[kept++] = key;
-                        break;
-                case 'x':
-                case 'X':
-                        if (backend->host.quit)
-                                backend->host.quit(backend->host.opaque);
-                        break;
-                case 'b':
-                case 'B':
-                        serial_received_break(backend);
-                        break;
-                case 'h':
-                case 'H':
-                case '?':
-                        stdio_help();
-                        break;
-                default:
-                        break;
-                }
+        if (!stdio.escape) {
+                stdio.escape = key == KEY_ESCAPE;
+                return stdio.escape ? SERIAL_DROP : SERIAL_PASS;
         }
-        return kept;
+        stdio.escape = false;
+        switch (key) {
+        case KEY_ESCAPE:
+                return SERIAL_PASS;
+        case 'x':
+        case 'X':
+                if (backend->host.quit)
+                        backend->host.quit(backend->host.opaque);
+                return SERIAL_DROP;
+        case 'b':
+        case 'B':
+                return SERIAL_BREAK;
+        case 'h':
+        case 'H':
+        case '?':
+                stdio_help();
+                return SERIAL_DROP;
+        default:
+                return SERIAL_DROP;
+        }
 }
 
 /* -- Life -------------------------------------------------------------------------------------- */

@@ -33,12 +33,27 @@ void fpu_update_summary(struct cpu *cpu)
         fpu_put16(image + FPU_FSW, fsw);
 }
 
+/* Replaces the status word.  Registers stay where they are physically, and the image is ordered from the top
+ * of the stack: with another TOP it turns. */
+static void set_status(struct cpu *cpu, uint16_t fsw)
+{
+        uint8_t turned[8 * FPU_ST_STRIDE], *image = cpu->fpu.image;
+        unsigned by = (fsw >> 11 & 7) - fpu_top(cpu);
+
+        fpu_put16(image + FPU_FSW, fsw);
+        if (!(by & 7))
+                return;
+        for (unsigned i = 0; i < 8; i++)
+                fpu_copy(turned + i * FPU_ST_STRIDE, image + FPU_ST + ((i + by) & 7) * FPU_ST_STRIDE, FPU_ST_STRIDE);
+        fpu_copy(image + FPU_ST, turned, sizeof(turned));
+}
+
 void fpu_init_x87(struct cpu *cpu)
 {
         uint8_t *image = cpu->fpu.image;
 
         fpu_put16(image + FPU_FCW, FCW_INIT);
-        fpu_put16(image + FPU_FSW, 0);
+        set_status(cpu, 0);
         image[FPU_TAGS] = 0;
         cpu->fpu.ip = cpu->fpu.dp = 0;
         cpu->fpu.cs = cpu->fpu.ds = cpu->fpu.op = 0;
@@ -175,7 +190,7 @@ static void get_environment(struct cpu *cpu, const uint8_t *env, unsigned width)
         struct cpu_fpu *fpu = &cpu->fpu;
 
         fpu_put16(fpu->image + FPU_FCW, (uint16_t)((get_word(env, 0, width) & 0x1f3f) | 0x40));
-        fpu_put16(fpu->image + FPU_FSW, (uint16_t)get_word(env, 1, width));
+        set_status(cpu, (uint16_t)get_word(env, 1, width));
         fpu->image[FPU_TAGS] = abridged_tags((uint16_t)get_word(env, 2, width));
         if (cpu_protected(cpu)) {
                 uint32_t selector = get_word(env, 4, width);
@@ -347,16 +362,11 @@ static uint8_t *mmx_register(struct cpu *cpu, unsigned number)
         return cpu->fpu.image + FPU_ST + ((number - fpu_top(cpu)) & 7) * FPU_ST_STRIDE;
 }
 
-/* Any MMX instruction makes all registers valid and TOP zero (SDM 1 9.5.1); the image turns with it. */
+/* Any MMX instruction makes all registers valid and TOP zero (SDM 1 9.5.1). */
 static void enter_mmx(struct cpu *cpu)
 {
-        uint8_t turned[8 * FPU_ST_STRIDE], *image = cpu->fpu.image;
-
-        for (unsigned i = 0; i < 8; i++)
-                fpu_copy(turned + i * FPU_ST_STRIDE, mmx_register(cpu, i), FPU_ST_STRIDE);
-        fpu_copy(image + FPU_ST, turned, sizeof(turned));
-        fpu_put16(image + FPU_FSW, fpu_get16(image + FPU_FSW) & ~(7u << 11));
-        image[FPU_TAGS] = 0xff;
+        set_status(cpu, fpu_get16(cpu->fpu.image + FPU_FSW) & (uint16_t)~(7u << 11));
+        cpu->fpu.image[FPU_TAGS] = 0xff;
         fpu_changed(cpu, XSTATE_X87);
 }
 

@@ -290,7 +290,8 @@ bool exec_enter(struct cpu *cpu, const struct insn *insn)
         stack_begin(cpu, &stack);
         if (!stack_push(cpu, &stack, frame_pointer, size))
                 return false;
-        frame = stack.sp;
+        /* ESP as a whole goes into EBP and the display, although a 16-bit stack moves its lower half only. */
+        frame = (cpu->regs[RSP] & ~stack.mask) | stack.sp;
         for (unsigned i = 1; i < level; i++) {
                 uint64_t outer = 0;
 
@@ -309,35 +310,16 @@ bool exec_enter(struct cpu *cpu, const struct insn *insn)
         return true;
 }
 
-/* All eight at once where they do not wrap, so that a page fault finds nothing written (T11).  A wrapping
- * stack is 16 bits wide, within one 64 KiB segment: every slot is probed first. */
+/* Eight pushes: one that faults leaves those before it written, as on the processor, and ESP as it was. */
 bool exec_pusha(struct cpu *cpu, const struct insn *insn)
 {
         unsigned size = insn->operand_bytes, bytes = 8 * size;
-        uint8_t image[8 * 4];
         struct stack stack;
-        uint64_t top;
 
         stack_begin(cpu, &stack);
-        top = (stack.sp - bytes) & stack.mask;
-        /* EAX is pushed first and lies highest. */
         for (unsigned i = 0; i < 8; i++)
-                __builtin_memcpy(image + (7 - i) * size, &cpu->regs[i], size);
-        if (top < stack.sp || stack.sp == 0) {
-                if (!cpu_write(cpu, SEG_SS, top, image, bytes))
+                if (!cpu_write(cpu, SEG_SS, (stack.sp - (i + 1) * size) & stack.mask, &cpu->regs[i], size))
                         return false;
-        } else {
-                for (unsigned i = 0; i < 8; i++) {
-                        gva_t linear;
-
-                        if (!cpu_segment_check(cpu, SEG_SS, (top + i * size) & stack.mask, size, ACCESS_WRITE, &linear) ||
-                            !cpu_probe_write(cpu, linear, size, cpu_user_access(cpu)))
-                                return false;
-                }
-                for (unsigned i = 0; i < 8; i++)
-                        if (!cpu_write(cpu, SEG_SS, (top + i * size) & stack.mask, image + i * size, size))
-                                return false;
-        }
         stack_adjust(&stack, -(int64_t)bytes);
         stack_commit(cpu, &stack);
         return true;

@@ -144,7 +144,9 @@ struct insn {
         uint8_t address_bytes;          /* 2, 4 or 8 */
         uint8_t rep;                    /* 0, F2h or F3h when it is a repeat or hint prefix */
         bool lock;
-        uint8_t rex;                    /* 0 or 40h-4Fh */
+        uint8_t rex;                    /* 0 or 40h-4Fh; of a VEX prefix: W, R, X, B in the same places, with 40h */
+        bool vex;                       /* VEX-encoded; `mandatory` and `map` come from the prefix */
+        uint8_t vvvv, vex_l;            /* register number (not inverted); vector length 0: 128, 1: 256 bits */
         uint8_t segment;                /* enum cpu_segment that the memory operand uses (override or default) */
         bool segment_override;
         bool has_modrm;

@@ -116,6 +116,8 @@ const struct state_field lapic_state[] = {
         STATE_END
 };
 
+const size_t lapic_size = sizeof(struct lapic);
+
 static __thread struct lapic *thread_lapic;
 
 /* -- Helpers ----------------------------------------------------------------------------------- */

@@ -39,6 +39,7 @@ void lapic_map(struct lapic *lapic, struct memory *memory);
 /* Rebuilds what is derived after the fields of lapic_state have been loaded; false: impossible values. */
 bool lapic_post_load(struct lapic *lapic);
 extern const struct state_field lapic_state[];
+extern const size_t lapic_size;
 
 /* -- Any thread, machine lock held ------------------------------------------------------------- */
 

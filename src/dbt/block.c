@@ -18,7 +18,7 @@
  *    until its chunk is evicted, since a vCPU may be inside it.
  */
 #include "base/log.h"
-#include "dbt/internal.h"
+#include "dbt/slow.h"
 
 const struct context *context_intern(struct dbt *dbt, uint64_t mode, uint64_t cs_base, uint32_t cs_limit)
 {
@@ -32,6 +32,7 @@ const struct context *context_intern(struct dbt *dbt, uint64_t mode, uint64_t cs
         c->cs_base = cs_base;
         c->cs_limit = cs_limit;
         c->id = dbt->contexts->len + 1;
+        c->key = dbt_random_key();
         g_ptr_array_add(dbt->contexts, c);
         return c;
 }

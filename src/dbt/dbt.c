@@ -5,6 +5,7 @@
 #include <cpuid.h>
 #include <gio/gio.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <unistd.h>
 #include "base/log.h"
 #include "cpu/exec.h"
@@ -32,6 +33,15 @@ static uint64_t host_xcr0(void)
         uint32_t low, high;
         __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
         return (uint64_t)high << 32 | low;
+}
+
+uint64_t dbt_random_key(void)
+{
+        uint64_t key;
+
+        if (getrandom(&key, sizeof key, 0) != sizeof key)
+                key = (uint64_t)g_random_int() << 32 | g_random_int();
+        return key;
 }
 
 char *dbt_why_not(void)
@@ -124,6 +134,7 @@ struct dbt *dbt_new(struct memory *memory, const struct dbt_options *options, GE
         dbt->xsave_mask = dbt->xsave ? host_xcr0() & 0xe7 : 0;
         struct emit e = { .p = dbt->cache.rw, .end = dbt->cache.chunk[0].start, .delta = dbt->cache.rx - dbt->cache.rw };
         stubs_emit(dbt, &e);
+        dbt->no_key = dbt_random_key();
         lock_init(&dbt->lock, LOCK_RANK_TRANSLATOR, "translator");
         lock_init(&dbt->written_lock, LOCK_RANK_TRANSLATOR, "written code");
         dbt->written = g_array_new(FALSE, FALSE, sizeof(struct written));
@@ -189,6 +200,7 @@ struct cpu *dbt_cpu_new(struct dbt *dbt, unsigned index, const struct cpu_model 
         dcpu->stack = mapping;
         dcpu->mapping_bytes = bytes;
         dcpu->interrupt_vector = cpu_interrupt_vector;
+        dcpu->page_mask = PAGE_MASK;
         pthread_mutex_init(&dcpu->wait_mutex, NULL);
         pthread_cond_init(&dcpu->wait, NULL);
         cpu->env = *env;
@@ -220,7 +232,7 @@ void dbt_state_changed(struct cpu *cpu)
                 cpu_segment_changed(cpu, (enum cpu_segment)i);
         cpu_mode_changed(cpu);
         tlb_flush(cpu, true);
-        dcpu->jc_key = UINT64_C(0xffffffff) << 32;
+        dcpu->jc_key = dcpu->dbt->no_key;
         dcpu->ferr_wait = false;
 }
 

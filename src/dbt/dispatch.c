@@ -20,15 +20,13 @@
 #include "dbt/internal.h"
 #include "dbt/slow.h"
 
-#define JC_KEY_NONE (UINT64_C(0xffffffff) << 32)
-
 void cpu_request(struct cpu *cpu, uint32_t bits)
 {
         struct dbt_cpu *dcpu = dbt_cpu(cpu);
 
         __atomic_or_fetch(&cpu->request, bits, __ATOMIC_SEQ_CST);
         __atomic_store_n(&cpu->kick, 1, __ATOMIC_SEQ_CST);
-        __atomic_store_n(&dcpu->jc_key, JC_KEY_NONE, __ATOMIC_SEQ_CST);
+        __atomic_store_n(&dcpu->jc_key, dcpu->dbt->no_key, __ATOMIC_SEQ_CST);
         if (__atomic_load_n(&dcpu->sleeping, __ATOMIC_SEQ_CST))
                 dbt_wake(dcpu);
 }
@@ -141,12 +139,12 @@ static const struct context *current_context(struct cpu *cpu)
 static struct block *find_block(struct cpu *cpu, const struct context *context)
 {
         struct dbt *dbt = dbt_cpu(cpu)->dbt;
-        uint32_t linear = (uint32_t)(context->cs_base + cpu->rip);
+        gva_t linear = context_linear(context, cpu->rip);
         const struct tlb_view *view = &cpu->tlb[cpu->mode & MODE_USER ? 1 : 0];
         uint64_t code = view->code[(linear >> PAGE_SHIFT) % ITLB_ENTRIES];
         gpa_t gpa;
 
-        if (cpu->rip > context->cs_limit) {
+        if (!context_wide(context) && cpu->rip > context->cs_limit) {
                 cpu_raise_error(cpu, EXC_GP, 0);
                 return NULL;
         }
@@ -160,7 +158,7 @@ static struct block *find_block(struct cpu *cpu, const struct context *context)
                 block = dbt_slow_translate(cpu, context, cpu->rip, gpa);
         } else if (block->gpa2 != ~(gpa_t)0) {
                 /* Its second page is checked on entry, against a code entry that must be there. */
-                uint32_t next = (linear & ~(PAGE_SIZE - 1)) + PAGE_SIZE;
+                gva_t next = context_linear(context, cpu->rip + PAGE_SIZE - (linear & (PAGE_SIZE - 1)));
                 gpa_t second;
                 if (!tlb_fetch(cpu, next, &second))
                         return NULL;
@@ -175,11 +173,12 @@ static struct block *find_block(struct cpu *cpu, const struct context *context)
 
 /* -- The loop ---------------------------------------------------------------------------------- */
 
-/* INT n and its kin clear TF and so end stepping; every other instruction that started with TF traps. */
+/* INT n and its kin clear TF and so end stepping (INTO that does nothing leaves it); every other
+ * instruction that started with TF traps. */
 static bool step_traps(const struct dbt_cpu *dcpu)
 {
         const struct callout *last = dcpu->last_callout;
-        return !last || !dbt_is_software_interrupt(last->handler);
+        return !last || !dbt_is_software_interrupt(last->handler) || (dcpu->cpu.rflags & FLAG_TF);
 }
 
 enum dbt_stop dbt_run(struct cpu *cpu, uint64_t max_blocks)
@@ -225,10 +224,10 @@ enum dbt_stop dbt_run(struct cpu *cpu, uint64_t max_blocks)
                         dbt_slow_link(dbt, edge, block);
                 } else if (indirect && chainable) {
                         *jc_slot(dcpu, block->rip) = (struct jc_entry){
-                                .neg_key = -((uint64_t)context->id << 32 | block->rip), .host = block->checked,
+                                .neg_key = -(context->key + block->rip), .host = block->checked,
                         };
                 }
-                __atomic_store_n(&dcpu->jc_key, chainable ? (uint64_t)context->id << 32 : JC_KEY_NONE, __ATOMIC_SEQ_CST);
+                __atomic_store_n(&dcpu->jc_key, chainable ? context->key : dbt->no_key, __ATOMIC_SEQ_CST);
                 if (__atomic_load_n(&cpu->kick, __ATOMIC_SEQ_CST)) {
                         edge = NULL;
                         indirect = false;
@@ -239,7 +238,7 @@ enum dbt_stop dbt_run(struct cpu *cpu, uint64_t max_blocks)
                 generation = dbt->generation;
                 dbt_count(dbt, DBT_COUNT_ENTRIES, 1);
                 dbt_trace_enter(cpu, block);
-                uint64_t reason = dbt->stubs.enter(cpu, block->host);
+                uint64_t reason = dbt->stubs[context_wide(context)].enter(cpu, block->host);
                 edge = NULL;
                 indirect = false;
                 switch (reason) {
@@ -262,6 +261,9 @@ enum dbt_stop dbt_run(struct cpu *cpu, uint64_t max_blocks)
                 }
                 if ((context->mode & MODE_TF) && !cpu->exception.pending && step_traps(dcpu) && !cpu->shadow) {
                         cpu->dr[6] |= 1 << 14;          /* BS */
+                        /* A REP that has elements left saves RF, so that it is not a new instruction (SDM 3B 18.3.1.1). */
+                        if (dcpu->last_callout && dcpu->last_callout->handler == dbt_string && cpu->rip == dcpu->last_callout->rip)
+                                cpu->rflags |= FLAG_RF;
                         cpu_raise(cpu, EXC_DB);
                 }
         }

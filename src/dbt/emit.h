@@ -206,6 +206,16 @@ static inline void emit_shrx64(struct emit *e, uint8_t to, uint8_t from, uint8_t
         emit8(e, 0xc0 | (to & 7) << 3 | (from & 7));
 }
 
+/* to = the bits of from that the mask in memory selects, packed. */
+static inline void emit_pext64(struct emit *e, uint8_t to, uint8_t from, struct host_mem mask)
+{
+        emit8(e, 0xc4);
+        emit8(e, (to & 8 ? 0 : 0x80) | (mask.index != H_NONE && (mask.index & 8) ? 0 : 0x40) | (mask.base & 8 ? 0 : 0x20) | 2);
+        emit8(e, 0x80 | (~from & 15) << 3 | 2);
+        emit8(e, 0xf5);
+        emit_modrm_mem(e, to, mask);
+}
+
 /* -- Control flow ------------------------------------------------------------------------------ */
 
 /* All targets are writable-side addresses.  Each returns the place of the rel32 for later patching. */

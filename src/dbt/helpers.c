@@ -80,6 +80,14 @@ static unsigned user_access(const struct cpu *cpu) { return cpu->mode & MODE_USE
  * exactly when they would in place. */
 static uint8_t *bounce(struct cpu *cpu, uint64_t linear) { return cpu->bounce + (linear & 63); }
 
+/* What alignment checking (EFLAGS.AC) asks of an access of that size: its own, of a ten-byte number 8 (SDM 3A 6.15, #AC). */
+static unsigned natural_alignment(unsigned size)
+{
+        if (size == 10)
+                return 8;
+        return size & (size - 1) || size > 8 ? 1 : size;
+}
+
 uint8_t *dbt_memory(struct cpu *cpu, uint64_t linear, uint32_t descriptor, const uint8_t *return_address)
 {
         struct dbt_cpu *dcpu = dbt_cpu(cpu);
@@ -88,11 +96,22 @@ uint8_t *dbt_memory(struct cpu *cpu, uint64_t linear, uint32_t descriptor, const
         uint8_t *host;
 
         dbt_count(dcpu->dbt, DBT_COUNT_MEMORY_SLOW, 1);
+        if (descriptor & ACCESS_DESC_ALIGN16) {
+                uint64_t base = descriptor & ACCESS_DESC_SEGMENT ? cpu->seg[(descriptor >> ACCESS_DESC_SEGMENT_SHIFT) & 7].base : 0;
+                if ((linear + base) & 15) {
+                        cpu_raise_error(cpu, EXC_GP, 0);
+                        goto fault;
+                }
+        }
         if (descriptor & ACCESS_DESC_SEGMENT) {
                 gva_t checked;
                 if (!cpu_segment_check(cpu, (descriptor >> ACCESS_DESC_SEGMENT_SHIFT) & 7, linear, size, access, &checked))
                         goto fault;
                 linear = checked;
+        }
+        if ((cpu->mode & MODE_AC) && linear & (natural_alignment(size) - 1)) {
+                cpu_raise_error(cpu, EXC_AC, 0);
+                goto fault;
         }
         if (!tlb_access(cpu, linear, size, access, &host))
                 goto fault;
@@ -137,58 +156,91 @@ enum { STRING_BUDGET = 64 * 1024 };
 
 static uint64_t page_room(uint64_t linear) { return PAGE_SIZE - (linear & (PAGE_SIZE - 1)); }
 
+static uint64_t address_mask(const struct insn *insn) { return insn->address_bytes == 8 ? UINT64_MAX : UINT32_MAX; }
+
+/* In 64-bit mode the base of ES is zero whatever it holds. */
+static uint64_t string_linear(const struct cpu *cpu, unsigned segment, uint64_t offset)
+{
+        if (cpu->mode & MODE_CODE64)
+                return (segment == SEG_FS || segment == SEG_GS ? cpu->seg[segment].base : 0) + offset;
+        return (uint32_t)(cpu->seg[segment].base + offset);
+}
+
+static void move_elements(uint8_t *to, const uint8_t *from, uint64_t n, unsigned size)
+{
+        switch (size) {
+        case 1:
+                __asm__ volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(n) : : "memory");
+                break;
+        case 2:
+                __asm__ volatile("rep movsw" : "+D"(to), "+S"(from), "+c"(n) : : "memory");
+                break;
+        case 4:
+                __asm__ volatile("rep movsl" : "+D"(to), "+S"(from), "+c"(n) : : "memory");
+                break;
+        default:
+                __asm__ volatile("rep movsq" : "+D"(to), "+S"(from), "+c"(n) : : "memory");
+                break;
+        }
+}
+
+static void store_elements(uint8_t *to, uint64_t value, uint64_t n, unsigned size)
+{
+        switch (size) {
+        case 1:
+                __asm__ volatile("rep stosb" : "+D"(to), "+c"(n) : "a"(value) : "memory");
+                break;
+        case 2:
+                __asm__ volatile("rep stosw" : "+D"(to), "+c"(n) : "a"(value) : "memory");
+                break;
+        case 4:
+                __asm__ volatile("rep stosl" : "+D"(to), "+c"(n) : "a"(value) : "memory");
+                break;
+        default:
+                __asm__ volatile("rep stosq" : "+D"(to), "+c"(n) : "a"(value) : "memory");
+                break;
+        }
+}
+
 /* One run of REP MOVS or STOS within pages that RAM serves directly.  Returns elements done; 0: the
  * careful way must do the next one.  *fault: an exception was raised. */
-static uint32_t string_run(struct cpu *cpu, const struct insn *insn, unsigned size, bool movs, bool *fault)
+static uint64_t string_run(struct cpu *cpu, const struct insn *insn, unsigned size, bool movs, bool *fault)
 {
-        uint32_t count = (uint32_t)cpu->regs[RCX];
+        uint64_t mask = address_mask(insn), count = cpu->regs[RCX] & mask;
         uint64_t to, from = 0, bytes;
         uint8_t *host_to, *host_from = NULL;
 
         /* Segments that can stop an access are checked element by element. */
         if (!(cpu->mode & MODE_SEG_NO_LIMIT(SEG_ES)) || (movs && !(cpu->mode & MODE_SEG_NO_LIMIT(insn->segment))))
                 return 0;
-        to = (uint32_t)(cpu->seg[SEG_ES].base + cpu->regs[RDI]);
+        to = string_linear(cpu, SEG_ES, cpu->regs[RDI] & mask);
         bytes = page_room(to);
         if (movs) {
-                from = (uint32_t)(cpu->seg[insn->segment].base + cpu->regs[RSI]);
+                from = string_linear(cpu, insn->segment, cpu->regs[RSI] & mask);
                 if (page_room(from) < bytes)
                         bytes = page_room(from);
         }
         if (bytes / size < count)
-                count = (uint32_t)(bytes / size);
+                count = bytes / size;
         if (!count)
                 return 0;
-        bytes = (uint64_t)count * size;
-        if (movs && !tlb_access(cpu, from, (unsigned)bytes, user_access(cpu) | ACCESS_READ, &host_from)) {
-                *fault = true;
+        bytes = count * size;
+        *fault = true;
+        if (movs && !tlb_access(cpu, from, (unsigned)bytes, user_access(cpu) | ACCESS_READ, &host_from))
                 return 0;
-        }
-        if (!tlb_access(cpu, to, (unsigned)bytes, user_access(cpu) | ACCESS_WRITE, &host_to)) {
-                *fault = true;
+        if (!tlb_access(cpu, to, (unsigned)bytes, user_access(cpu) | ACCESS_WRITE, &host_to))
                 return 0;
-        }
+        *fault = false;
         if (!host_to || (movs && !host_from))
                 return 0;
-        uint64_t n = count;
         if (movs) {
-                if (size == 1)
-                        __asm__ volatile("rep movsb" : "+D"(host_to), "+S"(host_from), "+c"(n) : : "memory");
-                else if (size == 2)
-                        __asm__ volatile("rep movsw" : "+D"(host_to), "+S"(host_from), "+c"(n) : : "memory");
-                else
-                        __asm__ volatile("rep movsl" : "+D"(host_to), "+S"(host_from), "+c"(n) : : "memory");
-                cpu->regs[RSI] = (uint32_t)(cpu->regs[RSI] + bytes);
+                move_elements(host_to, host_from, count, size);
+                cpu->regs[RSI] = (cpu->regs[RSI] + bytes) & mask;
         } else {
-                if (size == 1)
-                        __asm__ volatile("rep stosb" : "+D"(host_to), "+c"(n) : "a"(cpu->regs[RAX]) : "memory");
-                else if (size == 2)
-                        __asm__ volatile("rep stosw" : "+D"(host_to), "+c"(n) : "a"(cpu->regs[RAX]) : "memory");
-                else
-                        __asm__ volatile("rep stosl" : "+D"(host_to), "+c"(n) : "a"(cpu->regs[RAX]) : "memory");
+                store_elements(host_to, cpu->regs[RAX], count, size);
         }
-        cpu->regs[RDI] = (uint32_t)(cpu->regs[RDI] + bytes);
-        cpu->regs[RCX] = (uint32_t)(cpu->regs[RCX] - count);
+        cpu->regs[RDI] = (cpu->regs[RDI] + bytes) & mask;
+        cpu->regs[RCX] = (cpu->regs[RCX] - count) & mask;
         return count;
 }
 
@@ -199,18 +251,19 @@ bool dbt_string(struct cpu *cpu, const struct insn *insn)
         uint64_t budget = STRING_BUDGET;
 
         dbt_count(dbt_cpu(cpu)->dbt, DBT_COUNT_STRINGS, 1);
-        if (!insn->rep || !(movs || stos) || insn->address_bytes != 4 || cpu->df_step < 0)
+        if (!insn->rep || !(movs || stos) || insn->address_bytes == 2 || cpu->df_step < 0 ||
+            (cpu->mode & (MODE_TF | MODE_AC)))
                 return exec_string(cpu, insn);
-        while ((uint32_t)cpu->regs[RCX]) {
+        while (cpu->regs[RCX] & address_mask(insn)) {
                 bool fault = false;
-                uint32_t done = string_run(cpu, insn, size, movs, &fault);
+                uint64_t done = string_run(cpu, insn, size, movs, &fault);
                 if (fault)
                         return false;
                 if (!done)
                         return exec_string(cpu, insn);
-                uint64_t bytes = (uint64_t)done * size;
+                uint64_t bytes = done * size;
                 budget -= bytes < budget ? bytes : budget;
-                if (!budget && (uint32_t)cpu->regs[RCX]) {
+                if (!budget && (cpu->regs[RCX] & address_mask(insn))) {
                         cpu->next_rip = cpu->rip;
                         break;
                 }

@@ -7,14 +7,18 @@
  * cache.c (where code lives), dispatch.c (the hub), restore.c (from a host address back to a guest
  * instruction, and host signals).
  *
- * Host registers while translated code runs (16- and 32-bit guests):
+ * Host registers while translated code runs, in 16- and 32-bit modes:
  *
  *   RSP             struct dbt_cpu: all state is at fixed offsets from it
  *   RAX RDX RBX RBP RSI RDI   the guest's own
  *   R14, R15        the guest's ESP and ECX; upper halves of all eight are zero
- *   RCX, R8 - R11   scratch within one guest instruction
+ *   RCX, R10, R11   scratch within one guest instruction (what must outlive a check goes to dcpu->temp)
  *   R13             the constant 12 (page shift, for SHRX)
- *   R12             free
+ *   R8, R9, R12     free
+ *
+ * and in 64-bit mode: as above, but R8, R9, R12 and R13 are the guest's own, its R10, R11, R14 and R15
+ * live in memory.
+ *
  *   RFLAGS          CF PF AF ZF SF OF are the guest's, always exact: no glue writes them; DF is 0
  *   x87, MMX, SSE   the guest's while cpu->vector_live
  *
@@ -50,7 +54,17 @@ struct context {
         uint64_t cs_base;
         uint32_t cs_limit;
         uint32_t id;            /* index + 1 */
+        uint64_t key;           /* random: what the jump cache adds to RIP, so that no RIP of one context is another's */
 };
+
+/* 64-bit mode maps registers differently from 16- and 32-bit modes; each mapping has its own stubs. */
+static inline unsigned context_wide(const struct context *context) { return context->mode & MODE_CODE64 ? 1 : 0; }
+
+/* Linear address of an offset in the code segment. */
+static inline gva_t context_linear(const struct context *context, uint64_t rip)
+{
+        return context->mode & MODE_CODE64 ? rip : (uint32_t)(context->cs_base + rip);
+}
 
 /* An instruction executed in C. */
 struct callout {
@@ -69,7 +83,6 @@ struct insn_origin {
         uint16_t guest_offset;
         uint8_t length;
         bool ends_block;        /* control leaves the block after it: no early exit needed (T14) */
-        bool xmm;               /* its floating-point faults are SIMD ones */
 };
 
 /* A way out of a block to an address known when it was translated. */
@@ -126,6 +139,7 @@ struct stubs {
         uint64_t (*enter)(struct cpu *cpu, const uint8_t *code);     /* a leave_reason or a struct block_exit * */
         /* All below: writable side, to be targets of emitted jumps and calls. */
         uint8_t *leave_rip;             /* R11: RIP.  Leaves to the dispatcher */
+        uint8_t *leave_indirect;        /* RIP has been stored */
         uint8_t *leave_link;            /* R10: struct block_exit * */
         uint8_t *leave_one;             /* R11: RIP.  After a block of one instruction */
         uint8_t *callout;               /* called; R10: struct callout * */
@@ -143,7 +157,8 @@ struct dbt {
         struct dbt_options options;
         struct lock lock;               /* everything below */
         struct cache cache;
-        struct stubs stubs;
+        struct stubs stubs[2];          /* by context_wide() */
+        uint64_t no_key;                /* jc_key while a kick is pending: no context's */
         struct block *hash[HASH_BUCKETS];
         struct code_page *pages[PAGE_BUCKETS];
         GPtrArray *contexts;            /* struct context *, never freed before the dbt */
@@ -159,16 +174,18 @@ struct dbt {
 };
 
 struct jc_entry {
-        uint64_t neg_key;               /* -(context id << 32 | RIP) */
+        uint64_t neg_key;               /* -(context->key + RIP) */
         const uint8_t *host;            /* checked entry */
 };
 
 struct dbt_cpu {
         struct cpu cpu;
-        uint64_t jc_key;                /* context id << 32; ~0 << 32 while a kick is pending */
+        uint64_t jc_key;                /* context->key; dbt->no_key while a kick is pending */
         uint64_t host_rsp;
-        uint64_t save[2];
         uint64_t spill;                 /* for glue without BMI2 */
+        uint64_t spill_zero;            /* what a load past the end of spill reads */
+        uint64_t page_mask;             /* ~4095, for PEXT */
+        uint64_t temp;                  /* a value kept across a check */
         uint64_t linear;                /* the access in progress, for stubs.memory and commit */
         uint32_t bounce_skip;           /* 0, or 5: return past the jump back */
         uint32_t access_bytes;
@@ -243,6 +260,7 @@ enum {
         ACCESS_DESC_READ = 1 << 12,
         ACCESS_DESC_WRITE = 1 << 13,
         ACCESS_DESC_SEGMENT = 1 << 14,          /* R11 is an offset; segment in bits 16-18 */
+        ACCESS_DESC_ALIGN16 = 1 << 15,          /* #GP(0) unless aligned, before anything else can fault */
         ACCESS_DESC_SEGMENT_SHIFT = 16,
 };
 

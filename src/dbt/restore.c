@@ -47,8 +47,9 @@ struct block *dbt_restore_rip(struct cpu *cpu, const uint8_t *host, const struct
                         high = mid;
         }
         const struct insn_origin *entry = &block->map[low];
-        cpu->rip = (uint32_t)(block->rip + entry->guest_offset);
-        cpu->next_rip = (uint32_t)(cpu->rip + entry->length);
+        uint64_t mask = context_wide(block->context) ? UINT64_MAX : UINT32_MAX;
+        cpu->rip = (block->rip + entry->guest_offset) & mask;
+        cpu->next_rip = (cpu->rip + entry->length) & mask;
         if (map)
                 *map = entry;
         return block;

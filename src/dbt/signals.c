@@ -40,27 +40,33 @@ static void pass_on(int number, siginfo_t *info, void *context)
         }
 }
 
-static void save_registers(struct cpu *cpu, const greg_t *g)
+static void save_registers(struct cpu *cpu, bool wide, const greg_t *g)
 {
-        cpu->regs[RAX] = (uint32_t)g[REG_RAX];
-        cpu->regs[RDX] = (uint32_t)g[REG_RDX];
-        cpu->regs[RBX] = (uint32_t)g[REG_RBX];
-        cpu->regs[RBP] = (uint32_t)g[REG_RBP];
-        cpu->regs[RSI] = (uint32_t)g[REG_RSI];
-        cpu->regs[RDI] = (uint32_t)g[REG_RDI];
-        cpu->regs[RSP] = (uint32_t)g[REG_R14];
-        cpu->regs[RCX] = (uint32_t)g[REG_R15];
+        cpu->regs[RAX] = (uint64_t)g[REG_RAX];
+        cpu->regs[RDX] = (uint64_t)g[REG_RDX];
+        cpu->regs[RBX] = (uint64_t)g[REG_RBX];
+        cpu->regs[RBP] = (uint64_t)g[REG_RBP];
+        cpu->regs[RSI] = (uint64_t)g[REG_RSI];
+        cpu->regs[RDI] = (uint64_t)g[REG_RDI];
+        cpu->regs[RSP] = (uint64_t)g[REG_R14];
+        cpu->regs[RCX] = (uint64_t)g[REG_R15];
+        if (wide) {
+                cpu->regs[R8] = (uint64_t)g[REG_R8];
+                cpu->regs[R9] = (uint64_t)g[REG_R9];
+                cpu->regs[R12] = (uint64_t)g[REG_R12];
+                cpu->regs[R13] = (uint64_t)g[REG_R13];
+        }
         cpu->rflags = (cpu->rflags & ~(uint64_t)FLAGS_ARITH) | ((uint64_t)g[REG_EFL] & FLAGS_ARITH);
 }
 
 /* The guest exception, or -1 when no guest instruction raises this. */
-static int exception_of(const struct cpu *cpu, int number, const siginfo_t *info, const struct insn_origin *map)
+static int exception_of(const struct cpu *cpu, int number, const siginfo_t *info, greg_t trap)
 {
         switch (number) {
         case SIGFPE:
                 if (info->si_code == FPE_INTDIV || info->si_code == FPE_INTOVF)
                         return EXC_DE;
-                if (!map->xmm)
+                if (trap == EXC_MF)             /* also of an SSE instruction with an MMX operand */
                         return EXC_MF;
                 return cpu->cr4 & CR4_OSXMMEXCPT ? EXC_XM : EXC_UD;
         case SIGSEGV:
@@ -80,24 +86,24 @@ static void handler(int number, siginfo_t *info, void *context)
         struct cpu *cpu = thread_cpu;
         const struct insn_origin *map;
 
-        if (!cpu || !cache_find(&dbt_cpu(cpu)->dbt->cache, (const uint8_t *)g[REG_RIP])) {
+        const struct block *block = cpu ? dbt_restore_rip(cpu, (const uint8_t *)g[REG_RIP], &map) : NULL;
+        if (!block) {
                 pass_on(number, info, context);
                 return;
         }
-        dbt_restore_rip(cpu, (const uint8_t *)g[REG_RIP], &map);
-        int vector = exception_of(cpu, number, info, map);
+        int vector = exception_of(cpu, number, info, g[REG_TRAPNO]);
         if (vector < 0) {
                 pass_on(number, info, context);
                 return;
         }
-        save_registers(cpu, g);
+        save_registers(cpu, context_wide(block->context), g);
         dbt_count(dbt_cpu(cpu)->dbt, DBT_COUNT_EXIT_SIGNAL, 1);
         if (vector == EXC_GP)
                 cpu_raise_error(cpu, EXC_GP, 0);
         else
                 cpu_raise(cpu, (enum exception)vector);
         const struct dbt *dbt = dbt_cpu(cpu)->dbt;
-        g[REG_RIP] = (greg_t)(uintptr_t)cache_rx(&dbt->cache, dbt->stubs.leave_signal);
+        g[REG_RIP] = (greg_t)(uintptr_t)cache_rx(&dbt->cache, dbt->stubs[0].leave_signal);
         g[REG_RSP] = (greg_t)(uintptr_t)cpu;
         g[REG_RAX] = LEAVE_EXCEPTION;
         errno = saved_errno;

@@ -16,10 +16,14 @@
  */
 #include "dbt/internal.h"
 
+/* The first NARROW_REGISTERS hold in every mode, the rest in 64-bit mode. */
 static const struct { uint8_t host, guest; } register_map[] = {
         { H_RAX, RAX }, { H_RDX, RDX }, { H_RBX, RBX }, { H_RBP, RBP }, { H_RSI, RSI }, { H_RDI, RDI },
-        { H_GUEST_RSP, RSP }, { H_GUEST_RCX, RCX },
+        { H_GUEST_RSP, RSP }, { H_GUEST_RCX, RCX }, { H_R8, R8 }, { H_R9, R9 }, { H_R12, R12 }, { H_R13, R13 },
 };
+enum { NARROW_REGISTERS = 8 };
+
+static unsigned register_count(bool wide) { return wide ? G_N_ELEMENTS(register_map) : NARROW_REGISTERS; }
 
 static struct host_mem below(struct host_mem m, int32_t pushed)        /* after `pushed` bytes of pushes */
 {
@@ -32,15 +36,15 @@ static struct host_mem guest_reg(unsigned guest, int32_t pushed)
         return HOST_MEM(H_RSP, (int32_t)(offsetof(struct cpu, regs) + 8 * guest) + pushed);
 }
 
-static void emit_save_regs(struct emit *e, int32_t pushed)
+static void emit_save_regs(struct emit *e, bool wide, int32_t pushed)
 {
-        for (unsigned i = 0; i < G_N_ELEMENTS(register_map); i++)
+        for (unsigned i = 0; i < register_count(wide); i++)
                 emit_store64(e, guest_reg(register_map[i].guest, pushed), register_map[i].host);
 }
 
-static void emit_load_regs(struct emit *e, int32_t pushed)
+static void emit_load_regs(struct emit *e, bool wide, int32_t pushed)
 {
-        for (unsigned i = 0; i < G_N_ELEMENTS(register_map); i++)
+        for (unsigned i = 0; i < register_count(wide); i++)
                 emit_load64(e, register_map[i].host, guest_reg(register_map[i].guest, pushed));
 }
 
@@ -109,7 +113,7 @@ static uint8_t *start(struct emit *e)
         return e->p;
 }
 
-static void emit_enter(struct dbt *dbt, struct emit *e)
+static void emit_enter(struct dbt *dbt, struct emit *e, bool wide)
 {
         uint8_t *at = start(e);
         for (unsigned i = 0; i < sizeof callee_saved; i++)
@@ -119,11 +123,12 @@ static void emit_enter(struct dbt *dbt, struct emit *e)
         emit_mov64(e, H_R10, H_RSI);
         emit_load_vectors(dbt, e, 0);
         emit_flags_from_state(e, 0);
-        emit_load_regs(e, 0);
-        emit_mov32_imm(e, H_TWELVE, PAGE_SHIFT);
+        emit_load_regs(e, wide, 0);
+        if (!wide)
+                emit_mov32_imm(e, H_TWELVE, PAGE_SHIFT);
         emit_jmp_reg(e, H_R10);
         void *function = at + e->delta;
-        memcpy(&dbt->stubs.enter, &function, sizeof function);
+        memcpy(&dbt->stubs[wide].enter, &function, sizeof function);
 }
 
 /* RAX: what enter() returns.  All guest state is in struct cpu; RSP is anywhere at or below it, RDI not needed. */
@@ -138,10 +143,10 @@ static uint8_t *emit_leave(struct emit *e)
 }
 
 /* Stores everything, returns R10. */
-static uint8_t *emit_leave_saving(struct emit *e, const uint8_t *leave)
+static uint8_t *emit_leave_saving(struct emit *e, bool wide, const uint8_t *leave)
 {
         uint8_t *at = start(e);
-        emit_save_regs(e, 0);
+        emit_save_regs(e, wide, 0);
         emit8(e, 0x9c);         /* pushfq */
         emit_flags_to_state(e, 0);
         emit_mov64(e, H_RAX, H_R10);
@@ -158,10 +163,19 @@ static uint8_t *emit_leave_rip(struct emit *e, const uint8_t *leave_saving, enum
         return at;
 }
 
-static void emit_callout(struct dbt *dbt, struct emit *e, const uint8_t *leave)
+/* RIP has been stored. */
+static uint8_t *emit_leave_indirect(struct emit *e, const uint8_t *leave_saving)
 {
-        dbt->stubs.callout = start(e);
-        emit_save_regs(e, 8);
+        uint8_t *at = start(e);
+        emit_mov32_imm(e, H_R10, LEAVE_RIP);
+        emit_jmp(e, leave_saving);
+        return at;
+}
+
+static void emit_callout(struct dbt *dbt, struct emit *e, bool wide, const uint8_t *leave)
+{
+        dbt->stubs[wide].callout = start(e);
+        emit_save_regs(e, wide, 8);
         emit8(e, 0x9c);
         emit_flags_to_state(e, 8);
         emit_lea64(e, H_RDI, HOST_MEM(H_RSP, 8));
@@ -173,19 +187,30 @@ static void emit_callout(struct dbt *dbt, struct emit *e, const uint8_t *leave)
         uint8_t *out = emit_jcc(e, 5, NULL);
         emit_load_vectors(dbt, e, 8);
         emit_flags_from_state(e, 8);
-        emit_load_regs(e, 8);
+        emit_load_regs(e, wide, 8);
         emit8(e, 0xc3);
         emit_patch_rel32(out, e->p);
         emit_lea64(e, H_RSP, HOST_MEM(H_RSP, 8));
         emit_jmp(e, leave);
 }
 
-static void emit_memory(struct dbt *dbt, struct emit *e, const uint8_t *leave)
+/* What C may have clobbered, but for R10, R11 and RCX. */
+static void emit_load_clobbered(struct emit *e, bool wide)
 {
-        dbt->stubs.memory = start(e);
-        emit_save_regs(e, 8);
-        emit_store64(e, below(DSTATE(save[0]), 8), H_R8);
-        emit_store64(e, below(DSTATE(save[1]), 8), H_R9);
+        emit_load64(e, H_RAX, guest_reg(RAX, 16));
+        emit_load64(e, H_RDX, guest_reg(RDX, 16));
+        emit_load64(e, H_RSI, guest_reg(RSI, 16));
+        emit_load64(e, H_RDI, guest_reg(RDI, 16));
+        if (wide) {
+                emit_load64(e, H_R8, guest_reg(R8, 16));
+                emit_load64(e, H_R9, guest_reg(R9, 16));
+        }
+}
+
+static void emit_memory(struct dbt *dbt, struct emit *e, bool wide, const uint8_t *leave)
+{
+        dbt->stubs[wide].memory = start(e);
+        emit_save_regs(e, wide, 8);
         emit8(e, 0x9c);                                         /* pushfq: two words below the struct now */
         emit_lea64(e, H_RDI, HOST_MEM(H_RSP, 16));
         emit_mov64(e, H_RSI, H_LINEAR);
@@ -200,12 +225,7 @@ static void emit_memory(struct dbt *dbt, struct emit *e, const uint8_t *leave)
         emit_load32(e, H_RCX, below(DSTATE(bounce_skip), 16));
         emit_op_mem(e, true, 0x01, H_RCX, HOST_MEM(H_RSP, 8));  /* add [return address], rcx */
         emit_load_vectors(dbt, e, 16);
-        emit_load64(e, H_RAX, guest_reg(RAX, 16));
-        emit_load64(e, H_RDX, guest_reg(RDX, 16));
-        emit_load64(e, H_RSI, guest_reg(RSI, 16));
-        emit_load64(e, H_RDI, guest_reg(RDI, 16));
-        emit_load64(e, H_R8, below(DSTATE(save[0]), 16));
-        emit_load64(e, H_R9, below(DSTATE(save[1]), 16));
+        emit_load_clobbered(e, wide);
         emit8(e, 0x9d);
         emit8(e, 0xc3);
         emit_patch_rel32(fault, e->p);
@@ -215,12 +235,10 @@ static void emit_memory(struct dbt *dbt, struct emit *e, const uint8_t *leave)
         emit_jmp(e, leave);
 }
 
-static void emit_commit(struct dbt *dbt, struct emit *e, const uint8_t *leave)
+static void emit_commit(struct dbt *dbt, struct emit *e, bool wide, const uint8_t *leave)
 {
-        dbt->stubs.commit = start(e);
-        emit_save_regs(e, 8);
-        emit_store64(e, below(DSTATE(save[0]), 8), H_R8);
-        emit_store64(e, below(DSTATE(save[1]), 8), H_R9);
+        dbt->stubs[wide].commit = start(e);
+        emit_save_regs(e, wide, 8);
         emit_store64(e, below(DSTATE(spill), 8), H_LINEAR);
         emit8(e, 0x9c);
         emit_lea64(e, H_RDI, HOST_MEM(H_RSP, 16));
@@ -229,12 +247,7 @@ static void emit_commit(struct dbt *dbt, struct emit *e, const uint8_t *leave)
         emit_op_rr(e, false, 0x85, H_RAX, H_RAX);
         uint8_t *out = emit_jcc(e, 5, NULL);
         emit_load_vectors(dbt, e, 16);
-        emit_load64(e, H_RAX, guest_reg(RAX, 16));
-        emit_load64(e, H_RDX, guest_reg(RDX, 16));
-        emit_load64(e, H_RSI, guest_reg(RSI, 16));
-        emit_load64(e, H_RDI, guest_reg(RDI, 16));
-        emit_load64(e, H_R8, below(DSTATE(save[0]), 16));
-        emit_load64(e, H_R9, below(DSTATE(save[1]), 16));
+        emit_load_clobbered(e, wide);
         emit_load64(e, H_LINEAR, below(DSTATE(spill), 16));
         emit8(e, 0x9d);
         emit8(e, 0xc3);
@@ -247,15 +260,20 @@ static void emit_commit(struct dbt *dbt, struct emit *e, const uint8_t *leave)
 
 void stubs_emit(struct dbt *dbt, struct emit *e)
 {
-        emit_enter(dbt, e);
         uint8_t *leave = emit_leave(e);
-        dbt->stubs.leave_signal = leave;
-        uint8_t *saving = emit_leave_saving(e, leave);
-        dbt->stubs.leave_link = saving;
-        dbt->stubs.leave_rip = emit_leave_rip(e, saving, LEAVE_RIP);
-        dbt->stubs.leave_one = emit_leave_rip(e, saving, LEAVE_ONE);
-        emit_callout(dbt, e, leave);
-        emit_memory(dbt, e, leave);
-        emit_commit(dbt, e, leave);
+
+        for (unsigned wide = 0; wide < 2; wide++) {
+                struct stubs *stubs = &dbt->stubs[wide];
+                emit_enter(dbt, e, wide);
+                uint8_t *saving = emit_leave_saving(e, wide, leave);
+                stubs->leave_signal = leave;
+                stubs->leave_link = saving;
+                stubs->leave_rip = emit_leave_rip(e, saving, LEAVE_RIP);
+                stubs->leave_indirect = emit_leave_indirect(e, saving);
+                stubs->leave_one = emit_leave_rip(e, saving, LEAVE_ONE);
+                emit_callout(dbt, e, wide, leave);
+                emit_memory(dbt, e, wide, leave);
+                emit_commit(dbt, e, wide, leave);
+        }
         g_assert(!e->full);
 }

@@ -42,7 +42,7 @@ static struct insn_origin *new_map(struct translator *t)
 static void emit_callout_call(struct translator *t, const struct callout *callout)
 {
         emit_mov64_imm(&t->e, H_R10, (uint64_t)(uintptr_t)callout);
-        emit_call(&t->e, t->dbt->stubs.callout);
+        emit_call(&t->e, t->stubs->callout);
 }
 
 static void emit_cold(struct translator *t, const struct cold *cold, const struct insn_origin *main_map)
@@ -59,12 +59,12 @@ static void emit_cold(struct translator *t, const struct cold *cold, const struc
         case COLD_LOAD:
         case COLD_STORE:
                 emit_mov32_imm(e, H_RCX, cold->descriptor);
-                emit_call(e, t->dbt->stubs.memory);
+                emit_call(e, t->stubs->memory);
                 emit_jmp(e, cold->back);
                 if (cold->kind == COLD_STORE) {
                         g_assert(cold->tail_end);
                         emit_bytes(e, cold->back, (size_t)(cold->tail_end - cold->back));
-                        emit_call(e, t->dbt->stubs.commit);
+                        emit_call(e, t->stubs->commit);
                         emit_jmp(e, cold->tail_end);
                 }
                 break;
@@ -73,7 +73,7 @@ static void emit_cold(struct translator *t, const struct cold *cold, const struc
                 emit_jrcxz(e, 0);
                 uint8_t *skip = e->p;
                 emit_mov64_imm(e, H_LINEAR, cold->rip);
-                emit_jmp(e, t->dbt->stubs.leave_rip);
+                emit_jmp(e, t->stubs->leave_rip);
                 if (!e->full)
                         skip[-1] = (uint8_t)(e->p - skip);
                 cold->exit->place = emit_jmp(e, NULL);
@@ -84,13 +84,13 @@ static void emit_cold(struct translator *t, const struct cold *cold, const struc
                 emit8(e, 0x49);
                 emit8(e, 0xba);
                 emit64(e, 0);
-                emit_jmp(e, t->dbt->stubs.leave_link);
+                emit_jmp(e, t->stubs->leave_link);
                 if (!e->full)
                         emit_patch_rel32(cold->exit->place, cold->exit->stub);
                 break;
         case COLD_LEAVE:
                 emit_mov64_imm(e, H_LINEAR, cold->rip);
-                emit_jmp(e, mode_has(t, MODE_ONE_INSN) ? t->dbt->stubs.leave_one : t->dbt->stubs.leave_rip);
+                emit_jmp(e, translate_leave_stub(t));
                 break;
         case COLD_RAISE:
                 emit_callout_call(t, cold->callout);
@@ -208,6 +208,8 @@ static void translate_insn(struct translator *t)
                 translate_leave(t);
                 break;
         case KIND_PUSH_SEG:
+                translate_push_seg(t);
+                break;
         case KIND_MOV_FROM_SEG:
                 translate_mov_from_seg(t);
                 break;
@@ -310,11 +312,11 @@ enum fetch_result { FETCH_OK, FETCH_INVALID, FETCH_GP, FETCH_STOP };
 static enum fetch_result fetch(struct translator *t, gpa_t *gpa2)
 {
         struct cpu *cpu = t->cpu;
-        uint32_t linear = (uint32_t)(t->context->cs_base + t->rip);
+        gva_t linear = context_linear(t->context, t->rip);
         uint8_t buffer[16];
         const uint8_t *bytes;
         size_t in_page = PAGE_SIZE - (linear & (PAGE_SIZE - 1));
-        uint64_t to_limit = t->rip > t->context->cs_limit ? 0 : t->context->cs_limit - t->rip + 1;
+        uint64_t to_limit = t->wide ? UINT64_MAX : t->rip > t->context->cs_limit ? 0 : t->context->cs_limit - t->rip + 1;
         size_t available = MIN(in_page, to_limit);
         const uint8_t *page = code_page(t->dbt, t->page);
 
@@ -331,7 +333,7 @@ static enum fetch_result fetch(struct translator *t, gpa_t *gpa2)
                 /* Crosses into the next page. */
                 if (t->index > 0)
                         return FETCH_STOP;
-                uint32_t next = (linear & ~(PAGE_SIZE - 1)) + PAGE_SIZE;
+                gva_t next = context_linear(t->context, t->rip + in_page);
                 gpa_t second;
                 if (!tlb_fetch(cpu, next, &second))
                         return FETCH_STOP;
@@ -364,11 +366,11 @@ static enum fetch_result fetch(struct translator *t, gpa_t *gpa2)
 /* -- The block --------------------------------------------------------------------------------- */
 
 /* "This linear page still comes from this physical page", or leave to the dispatcher. */
-static void emit_page_check(struct translator *t, uint32_t linear, gpa_t gpa, struct cold **cold)
+static void emit_page_check(struct translator *t, gva_t linear, gpa_t gpa, struct cold **cold)
 {
         struct emit *e = &t->e;
         unsigned index = (linear >> PAGE_SHIFT) % ITLB_ENTRIES;
-        uint64_t key = (uint64_t)(linear >> PAGE_SHIFT) << 28 | gpa >> PAGE_SHIFT;
+        uint64_t key = (linear >> PAGE_SHIFT) << 28 | gpa >> PAGE_SHIFT;
         size_t view = offsetof(struct cpu, tlb) + (mode_has(t, MODE_USER) ? sizeof(struct tlb_view) : 0);
 
         emit_load64(e, H_RCX, HOST_MEM(H_RSP, (int32_t)(view + offsetof(struct tlb_view, code) + 8 * index)));
@@ -446,7 +448,9 @@ struct block *dbt_translate(struct cpu *cpu, const struct context *context, uint
         t->dbt = dbt;
         t->context = context;
         t->mode = context->mode;
-        t->rip_mask = UINT32_MAX;
+        t->wide = context_wide(context);
+        t->stubs = &dbt->stubs[t->wide];
+        t->rip_mask = t->wide ? UINT64_MAX : UINT32_MAX;
         t->e = (struct emit){ .p = dbt->cache.p, .end = dbt->cache.chunk[dbt->cache.current].end,
                               .delta = dbt->cache.rx - dbt->cache.rw };
         t->block_rip = t->rip = rip;
@@ -458,14 +462,14 @@ struct block *dbt_translate(struct cpu *cpu, const struct context *context, uint
         if (one)
                 max_insns = 1;
 
-        uint32_t linear = (uint32_t)(context->cs_base + rip);
+        gva_t linear = context_linear(context, rip);
         enum fetch_result result = fetch(t, &gpa2);
         if (result == FETCH_STOP)
                 return NULL;
         struct cold *check = NULL;
         emit_page_check(t, linear, gpa, &check);
         if (gpa2 != ~(gpa_t)0)
-                emit_page_check(t, (linear & ~(PAGE_SIZE - 1)) + PAGE_SIZE, gpa2, &check);
+                emit_page_check(t, context_linear(context, rip + PAGE_SIZE - (linear & (PAGE_SIZE - 1))), gpa2, &check);
         main_part = t->e.p;
         for (;;) {
                 bool after_shadow = t->shadow;
@@ -477,7 +481,6 @@ struct block *dbt_translate(struct cpu *cpu, const struct context *context, uint
                 map->guest_offset = (uint16_t)(t->rip - t->block_rip);
                 map->length = t->insn.length;
                 map->ends_block = false;
-                map->xmm = result == FETCH_OK && (t->insn.opcode->attr & ATTR_SSE);
                 if (after_shadow)
                         emit_store8_imm(&t->e, STATE(shadow), 0);
                 if (result == FETCH_INVALID) {
@@ -497,7 +500,7 @@ struct block *dbt_translate(struct cpu *cpu, const struct context *context, uint
                 if (t->poll_after && !one)
                         translate_poll(t, t->next_rip, true);
                 bool more = t->index + 1 < max_insns && t->next_rip > t->rip && gpa2 == ~(gpa_t)0 &&
-                            ((uint32_t)(context->cs_base + t->next_rip) ^ linear) >> PAGE_SHIFT == 0;
+                            (context_linear(context, t->next_rip) ^ linear) >> PAGE_SHIFT == 0;
                 uint64_t last = t->rip;
                 if (more) {
                         gpa_t crossing;

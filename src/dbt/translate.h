@@ -8,11 +8,13 @@
  *    fault restarts the instruction.
  * 3  Stores come last.  What follows a store's check, to the end of the instruction, is the "tail":
  *    it is copied to the out-of-line path, where it runs on the bounce buffer, so it is free of jumps.
- * 4  RCX and R8-R11 hold nothing across guest instructions; a check clobbers RCX, R10 and R11.
+ * 4  RCX, R10 and R11 (and R8, R9 outside 64-bit mode) hold nothing across guest instructions; a check
+ *    clobbers RCX, R10 and R11.
  */
 #ifndef LODGER_DBT_TRANSLATE_H
 #define LODGER_DBT_TRANSLATE_H
 
+#include "cpu/exec.h"
 #include "dbt/internal.h"
 
 enum { MAX_COLD = 3 * BLOCK_MAX_INSNS, MAX_EXITS = 2 * BLOCK_MAX_INSNS + 2, MAX_MAPS = 5 * BLOCK_MAX_INSNS,
@@ -46,6 +48,8 @@ struct translator {
         const struct context *context;
         uint64_t mode;
         uint64_t rip_mask;              /* EIP wraps at this */
+        bool wide;                      /* 64-bit mode */
+        const struct stubs *stubs;
         struct emit e;
         uint64_t block_rip, rip, next_rip;
         struct insn insn;
@@ -66,20 +70,67 @@ struct translator {
         unsigned bytes;                 /* of guest code so far */
 };
 
-/* Host register of a 32-bit guest's general register. */
+/* Host register of a guest's general register; H_NONE: it lives in memory (64-bit mode only). */
 static inline uint8_t host_reg(unsigned guest)
 {
-        return guest == RSP ? H_GUEST_RSP : guest == RCX ? H_GUEST_RCX : (uint8_t)guest;
+        switch (guest) {
+        case RSP:
+                return H_GUEST_RSP;
+        case RCX:
+                return H_GUEST_RCX;
+        case R10: case R11: case R14: case R15:
+                return H_NONE;
+        default:
+                return (uint8_t)guest;
+        }
+}
+
+static inline struct host_mem guest_home(unsigned guest)
+{
+        return HOST_MEM(H_RSP, (int32_t)(offsetof(struct cpu, regs) + 8 * guest));
+}
+
+/* The host register that holds a guest register: its own, or `scratch` after loading it. */
+static inline uint8_t translate_get(struct translator *t, unsigned guest, uint8_t scratch)
+{
+        uint8_t host = host_reg(guest);
+
+        if (host != H_NONE)
+                return host;
+        emit_load64(&t->e, scratch, guest_home(guest));
+        return scratch;
+}
+
+/* Guest register = host register, of the given size: 2 leaves the upper bits, 4 clears them. */
+static inline void translate_set(struct translator *t, unsigned guest, uint8_t from, unsigned size)
+{
+        uint8_t host = host_reg(guest);
+
+        if (host == H_NONE) {
+                if (size == 2) {
+                        emit_store16(&t->e, guest_home(guest), from);
+                } else {
+                        if (size == 4)
+                                emit_mov32(&t->e, from, from);
+                        emit_store64(&t->e, guest_home(guest), from);
+                }
+        } else if (size == 2) {
+                emit_mov16(&t->e, host, from);
+        } else if (size == 4) {
+                emit_mov32(&t->e, host, from);
+        } else {
+                emit_mov64(&t->e, host, from);
+        }
 }
 
 static inline bool mode_has(const struct translator *t, uint64_t bits) { return (t->mode & bits) == bits; }
 
 /* -- translate_memory.c ------------------------------------------------------------------------ */
 
-/* R11 (32 bits) = the memory operand's offset in its segment, plus `extra`. */
+/* R11 = the memory operand's offset in its segment, plus `extra`. */
 void translate_address(struct translator *t, const struct insn *insn, int32_t extra);
 /* R11 holds an offset in `segment`: checks [R11, R11+size) for the access.  Afterwards the operand is at
- * [R10+R11].  keep_offset: R9 holds the offset too.  A store opens the tail (rule 3). */
+ * [R10+R11].  keep_offset: dcpu->temp holds the offset too.  A store opens the tail (rule 3). */
 void translate_check(struct translator *t, unsigned segment, unsigned size, uint32_t access, bool keep_offset);
 /* Both, for the instruction's own operand. */
 void translate_operand(struct translator *t, unsigned size, uint32_t access);
@@ -99,10 +150,14 @@ void translate_moffs(struct translator *t);
 void translate_push(struct translator *t);
 void translate_pop(struct translator *t);
 void translate_leave(struct translator *t);
+void translate_push_seg(struct translator *t);
 void translate_mov_from_seg(struct translator *t);
+/* Moves `size` bytes between a host register and the operand just checked. */
+void translate_load(struct translator *t, uint8_t to, unsigned size);
+void translate_store(struct translator *t, uint8_t from, unsigned size);
 /* Writes host register `from` (or imm when H_NONE) below the top of the stack and moves the stack pointer. */
-void translate_push_value(struct translator *t, uint8_t from, uint32_t imm, unsigned size);
-/* Loads the top of the stack into R8 and checks it; the stack pointer is not moved yet. */
+void translate_push_value(struct translator *t, uint8_t from, uint64_t imm, unsigned size);
+/* Loads the top of the stack into RCX; the stack pointer is not moved yet. */
 void translate_stack_top(struct translator *t, unsigned size);
 void translate_move_stack(struct translator *t, int32_t bytes);
 
@@ -116,6 +171,8 @@ void translate_ret(struct translator *t);
 void translate_loop(struct translator *t);
 /* Ends the block going to rip: chained when possible. */
 void translate_go(struct translator *t, uint64_t rip);
+/* The stub that leaves with the RIP in R11. */
+uint8_t *translate_leave_stub(const struct translator *t);
 /* Ends the block with a RIP that must not be chained. */
 void translate_leave_to(struct translator *t, uint64_t rip);
 

@@ -5,8 +5,10 @@
  * The instruction is encoded anew from its decoded form: prefixes that still mean something, general
  * registers mapped to host registers, its memory operand replaced by [R10+R11] once checked.
  *
- * What makes this less than trivial is that guest ECX and ESP live in R15 and R14:
+ * What makes this less than trivial is that guest RCX and RSP live in R15 and R14, and some registers of
+ * 64-bit mode in memory:
  *   - instructions that use CL or ECX implicitly get it in RCX, and it is taken back afterwards;
+ *   - registers in memory are loaded into a scratch register first and stored afterwards;
  *   - AH, CH, DH and BH cannot be named in an instruction that has a REX prefix.  Memory is then
  *     reached through [RCX] alone ([RDI] when CH or CL itself is wanted in RCX), which needs no REX.
  */
@@ -52,6 +54,9 @@ static bool needs_66(const struct insn *insn)
                 return true;
         if (insn->operand_bytes != 2)
                 return false;
+        /* Fences and MOVNTI: a prefix selects another instruction, or none. */
+        if (insn->map == MAP_0F && (insn->code == 0xae || insn->code == 0xc3))
+                return false;
         if (!(insn->opcode->attr & (ATTR_X87 | ATTR_MMX | ATTR_SSE)))
                 return true;
         for (unsigned i = 0; i < 4; i++)
@@ -76,6 +81,9 @@ static void emit_form(struct translator *t, const struct insn *insn, const struc
 {
         struct emit *e = &t->e;
         bool no_rex = f->reg_high || f->rm_high;
+        /* SPL, BPL, SIL and DIL need a REX prefix to be named */
+        bool force = !no_rex && ((f->reg8 && f->reg >= 4 && f->reg < 8) || (f->rm8 && !f->memory && f->rm >= 4 && f->rm < 8));
+        bool w = insn->rex & 8;
 
         if (insn->lock && f->memory)
                 emit8(e, 0xf0);
@@ -85,9 +93,9 @@ static void emit_form(struct translator *t, const struct insn *insn, const struc
                 emit8(e, insn->mandatory);
         if (!no_rex) {
                 if (f->memory)
-                        emit_rex(e, false, f->reg, f->mem.index, f->mem.base, false);
+                        emit_rex(e, w, f->reg, f->mem.index, f->mem.base, force);
                 else
-                        emit_rex(e, false, f->reg, H_NONE, f->rm, false);
+                        emit_rex(e, w, f->reg, H_NONE, f->rm, force);
         }
         if (insn->map != MAP_PRIMARY)
                 emit8(e, 0x0f);
@@ -117,14 +125,28 @@ static void emit_x87_pointers(struct translator *t)
         const struct insn *insn = &t->insn;
         struct emit *e = &t->e;
 
+        if (insn->map == MAP_PRIMARY && insn->code == 0xdb && insn->modrm == 0xe3) {    /* FNINIT clears them */
+                emit_store32_imm(e, STATE(fpu.ip), 0);
+                emit_store32_imm(e, STATE(fpu.dp), 0);
+                emit_store16_imm(e, STATE(fpu.op), 0);
+                emit_store16_imm(e, STATE(fpu.cs), 0);
+                emit_store16_imm(e, STATE(fpu.ds), 0);
+                return;
+        }
         if (!(insn->opcode->attr & ATTR_X87) || (insn->opcode->attr & ATTR_X87_NODATA))
                 return;
-        emit_store32_imm(e, STATE(fpu.ip), (uint32_t)t->rip);
+        if (t->wide) {
+                emit_mov64_imm(e, H_RCX, t->rip);
+                emit_store64(e, STATE(fpu.ip), H_RCX);
+        } else {
+                emit_store32_imm(e, STATE(fpu.ip), (uint32_t)t->rip);
+        }
         emit_store16_imm(e, STATE(fpu.op), (uint16_t)((insn->code & 7) << 8 | insn->modrm));
         emit_load16zx(e, H_RCX, STATE(seg[SEG_CS].selector));
         emit_store16(e, STATE(fpu.cs), H_RCX);
         if (insn->is_memory) {
-                emit_store32(e, STATE(fpu.dp), H_R9);
+                emit_load64(e, H_RCX, DSTATE(temp));
+                emit_store64(e, STATE(fpu.dp), H_RCX);
                 emit_load16zx(e, H_RCX, HOST_MEM(H_RSP, (int32_t)(offsetof(struct cpu, seg) + insn->segment * sizeof(struct segment) +
                                                                   offsetof(struct segment, selector))));
                 emit_store16(e, STATE(fpu.ds), H_RCX);
@@ -142,11 +164,142 @@ static void copy_inc_dec(struct translator *t)
         emit_op_rr(e, false, 0xff, t->insn.code & 8 ? 1 : 0, reg);
 }
 
-/* The register with which a byte operand is named, and whether it is a high one. */
-static uint8_t byte_reg(unsigned guest, bool *high)
+/* The operands of the instruction in host terms. */
+struct operands {
+        struct form f;
+        unsigned guest_reg, guest_rm;   /* general registers named; CPU_REGS: none */
+        bool c8, ch;                    /* CL or CH, CH is a byte operand */
+};
+
+static void name_byte(const struct insn *insn, unsigned guest, uint8_t *host, bool *high, struct operands *o)
 {
-        *high = guest >= 4;
-        return *high ? (uint8_t)guest : host_reg(guest);
+        *high = guest >= 4 && guest < 8 && !insn->rex;
+        *host = *high ? (uint8_t)guest : host_reg(guest);
+        o->c8 |= guest == RCX || (*high && guest == 5);
+        o->ch |= *high && guest == 5;
+}
+
+static void name_operands(const struct insn *insn, struct operands *o)
+{
+        struct form *f = &o->f;
+
+        *o = (struct operands){ .guest_reg = CPU_REGS, .guest_rm = CPU_REGS };
+        f->reg = (insn->modrm >> 3) & 7;
+        f->rm = insn->modrm & 7;
+        f->memory = insn->is_memory && insn->has_modrm;
+        for (unsigned i = 0; i < 4; i++) {
+                enum operand operand = insn->opcode->operands[i];
+                if (operand == OPERAND_Zb || operand == OPERAND_Zv) {
+                        unsigned guest = (insn->code & 7u) | (insn->rex & 1 ? 8 : 0);
+                        f->opcode_reg = true;
+                        f->rm8 = operand == OPERAND_Zb;
+                        o->guest_rm = guest;
+                        if (f->rm8)
+                                name_byte(insn, guest, &f->rm, &f->rm_high, o);
+                        else
+                                f->rm = host_reg(guest);
+                        continue;
+                }
+                switch (reg_field(operand)) {
+                case FILE_GPR8:
+                        f->reg8 = true;
+                        o->guest_reg = insn->reg;
+                        name_byte(insn, insn->reg, &f->reg, &f->reg_high, o);
+                        break;
+                case FILE_GPR:
+                        o->guest_reg = insn->reg;
+                        f->reg = host_reg(insn->reg);
+                        break;
+                case FILE_OTHER:
+                        f->reg = insn->reg;
+                        break;
+                case FILE_NONE:
+                        break;
+                }
+                if (f->memory)
+                        continue;
+                switch (rm_field(operand)) {
+                case FILE_GPR8:
+                        f->rm8 = true;
+                        o->guest_rm = insn->rm;
+                        name_byte(insn, insn->rm, &f->rm, &f->rm_high, o);
+                        break;
+                case FILE_GPR:
+                        o->guest_rm = insn->rm;
+                        f->rm = host_reg(insn->rm);
+                        break;
+                case FILE_OTHER:
+                        f->rm = insn->rm;
+                        break;
+                case FILE_NONE:
+                        break;
+                }
+        }
+}
+
+/* Beside a high byte register, which rules REX out, R14 and R15 cannot be named; nor can CH at all.  The
+ * instruction is run on RCX and RDI instead.  Only legacy encodings: no register above 7 is named. */
+static void copy_with_high_byte(struct translator *t, struct operands *o)
+{
+        const struct insn *insn = &t->insn;
+        struct emit *e = &t->e;
+        struct form *f = &o->f;
+        bool c_dword = (o->guest_reg == RCX && !f->reg8) || (o->guest_rm == RCX && !f->rm8);
+        bool borrow_c = (insn->opcode->attr & (ATTR_IMPLICIT_CL | ATTR_IMPLICIT_CX)) || o->c8 || c_dword;
+        bool stack_result = f->reg == H_GUEST_RSP && !f->reg8;         /* MOVZX ESP, AH and the like */
+        bool borrow_rdi = false;
+
+        if (stack_result && o->ch) {
+                /* Both: the byte goes through DIL, which REX can name. */
+                emit_store64(e, DSTATE(temp), H_RDI);
+                emit_mov32(e, H_RCX, H_GUEST_RCX);
+                emit8(e, 0x0f);
+                emit8(e, 0xb6);
+                emit8(e, 0xc0 | H_RDI << 3 | 5);                /* movzx edi, ch */
+                f->rm = H_RDI;
+                f->rm_high = false;
+                emit_form(t, insn, f);
+                emit_load64(e, H_RDI, DSTATE(temp));
+                return;
+        }
+        if (f->reg == H_GUEST_RCX || stack_result)
+                f->reg = H_RCX;
+        if (!f->memory && f->rm == H_GUEST_RCX)
+                f->rm = H_RCX;
+        if (f->memory) {
+                emit_lea64(e, H_LINEAR, HOST_MEM_INDEX(H_ADDEND, H_LINEAR, 0, 0));
+                if (borrow_c) {
+                        /* no byte register shares RDI's number without REX */
+                        borrow_rdi = true;
+                        emit_mov64(e, H_R10, H_RDI);
+                        emit_mov64(e, H_RDI, H_LINEAR);
+                        f->mem = HOST_MEM(H_RDI, 0);
+                } else {
+                        emit_mov64(e, H_RCX, H_LINEAR);
+                        f->mem = HOST_MEM(H_RCX, 0);
+                }
+        }
+        if (borrow_c)
+                emit_mov64(e, H_RCX, H_GUEST_RCX);
+        else if (stack_result)
+                emit_mov64(e, H_RCX, H_GUEST_RSP);
+        emit_form(t, insn, f);
+        if (borrow_rdi)
+                emit_mov64(e, H_RDI, H_R10);
+        if (stack_result)
+                emit_mov64(e, H_GUEST_RSP, H_RCX);
+        else if (borrow_c)
+                emit_mov64(e, H_GUEST_RCX, H_RCX);
+}
+
+/* Loads a general register that lives in memory into a scratch register for the instruction. */
+static bool borrow_home(struct translator *t, unsigned guest, uint8_t *host, uint8_t scratch)
+{
+        if (guest == CPU_REGS || host_reg(guest) != H_NONE)
+                return false;
+        emit_load64(&t->e, scratch, guest_home(guest));
+        *host = scratch;
+        return true;
 }
 
 void translate_copy(struct translator *t)
@@ -154,125 +307,51 @@ void translate_copy(struct translator *t)
         const struct insn *insn = &t->insn;
         const struct opcode *op = insn->opcode;
         struct emit *e = &t->e;
-        struct form f = { .reg = (insn->modrm >> 3) & 7, .rm = insn->modrm & 7 };
-        bool uses_c = false;            /* a byte operand is CL or CH: hosted in R15, of which only CL has a name */
-        bool ch = false;
-        bool implicit_c = op->attr & (ATTR_IMPLICIT_CL | ATTR_IMPLICIT_CX);
-        bool c_operand = false;         /* ECX (any size) is an explicit operand */
-        bool gpr_reg_high_number = false;
+        struct operands o;
+        struct form *f = &o.f;
 
-        if (insn->map == MAP_PRIMARY && insn->code >= 0x40 && insn->code <= 0x4f) {
+        if (!t->wide && insn->map == MAP_PRIMARY && insn->code >= 0x40 && insn->code <= 0x4f) {
                 copy_inc_dec(t);
                 return;
         }
-        for (unsigned i = 0; i < 4; i++) {
-                enum operand o = op->operands[i];
-                if (o == OPERAND_Zb || o == OPERAND_Zv) {
-                        f.opcode_reg = true;
-                        if (o == OPERAND_Zb) {
-                                f.rm8 = true;
-                                f.rm = byte_reg(insn->code & 7, &f.rm_high);
-                                uses_c |= (insn->code & 3) == 1;
-                                ch |= (insn->code & 7) == 5;
-                        } else {
-                                f.rm = host_reg(insn->code & 7);
-                                c_operand |= (insn->code & 7) == RCX;
-                        }
-                }
-                switch (reg_field(o)) {
-                case FILE_GPR8:
-                        f.reg8 = true;
-                        f.reg = byte_reg(insn->reg, &f.reg_high);
-                        uses_c |= (insn->reg & 3) == 1;
-                        ch |= insn->reg == 5;
-                        break;
-                case FILE_GPR:
-                        f.reg = host_reg(insn->reg);
-                        gpr_reg_high_number = f.reg >= 8;
-                        c_operand |= insn->reg == RCX;
-                        break;
-                default:
-                        break;
-                }
-                if (insn->is_memory)
-                        continue;
-                switch (rm_field(o)) {
-                case FILE_GPR8:
-                        f.rm8 = true;
-                        f.rm = byte_reg(insn->rm, &f.rm_high);
-                        uses_c |= (insn->rm & 3) == 1;
-                        ch |= insn->rm == 5;
-                        break;
-                case FILE_GPR:
-                        f.rm = host_reg(insn->rm);
-                        c_operand |= insn->rm == RCX;
-                        break;
-                default:
-                        break;
-                }
-        }
-        if (insn->is_memory && insn->has_modrm) {
+        name_operands(insn, &o);
+        if (f->memory) {
                 uint32_t access = (op->attr & ATTR_LOAD ? ACCESS_DESC_READ : 0) | (op->attr & ATTR_STORE ? ACCESS_DESC_WRITE : 0);
-                f.memory = true;
+                /* An x87 store that raises an unmasked exception stores nothing: through the bounce buffer, what was there. */
+                if ((op->attr & ATTR_X87) && (op->attr & ATTR_STORE))
+                        access |= ACCESS_DESC_READ;
+                if (op->attr & ATTR_ALIGN16)
+                        access |= ACCESS_DESC_ALIGN16;
                 translate_operand(t, insn->memory_bytes, access);
-                f.mem = HOST_MEM_INDEX(H_ADDEND, H_LINEAR, 0, 0);
+                f->mem = HOST_MEM_INDEX(H_ADDEND, H_LINEAR, 0, 0);
         }
-
-        bool high = f.reg_high || f.rm_high;
-        /* RCX plays guest ECX: implicitly used, or next to a high byte register with which R15 cannot be named. */
-        bool borrow_c = implicit_c || ch || (high && (uses_c || (gpr_reg_high_number && c_operand)));
-        bool borrow_rdi = false;
-        uint8_t result_in = H_NONE;     /* a 16/32-bit destination that needs REX beside a high byte: taken from RCX */
-
-        if (borrow_c) {
-                /* a mapped register only ever becomes R15 by being guest ECX */
-                if (f.reg == H_GUEST_RCX)
-                        f.reg = H_RCX;
-                if (!f.memory && f.rm == H_GUEST_RCX)
-                        f.rm = H_RCX;
-        }
-        if (high && f.reg == H_GUEST_RSP) {
-                /* MOVZX ESP, AH and the like; beside CH, the byte goes through DIL, which REX can name */
-                if (ch) {
-                        emit_mov64(e, H_R8, H_RDI);
-                        emit_mov32(e, H_RCX, H_GUEST_RCX);
-                        emit8(e, 0x0f);
-                        emit8(e, 0xb6);
-                        emit8(e, 0xc0 | H_RDI << 3 | 5);        /* movzx edi, ch */
-                        f.rm = H_RDI;
-                        f.rm_high = high = borrow_c = false;
-                        borrow_rdi = true;
-                } else {
-                        result_in = H_GUEST_RSP;
-                        f.reg = H_RCX;
+        if (f->reg_high || f->rm_high) {
+                copy_with_high_byte(t, &o);
+        } else {
+                bool borrow_c = op->attr & (ATTR_IMPLICIT_CL | ATTR_IMPLICIT_CX);
+                uint8_t scratch[2] = { borrow_c ? H_R10 : H_RCX, borrow_c || !f->memory ? H_R11 : H_R10 };
+                if (borrow_c && f->memory) {
+                        /* One register for the address leaves R10 for an operand. */
+                        emit_lea64(e, H_LINEAR, HOST_MEM_INDEX(H_ADDEND, H_LINEAR, 0, 0));
+                        f->mem = HOST_MEM(H_LINEAR, 0);
                 }
-        }
-        if (f.memory && high) {
-                emit_lea64(e, H_LINEAR, HOST_MEM_INDEX(H_ADDEND, H_LINEAR, 0, 0));
                 if (borrow_c) {
-                        /* no byte register shares RDI's number without REX */
-                        borrow_rdi = true;
-                        emit_mov64(e, H_R8, H_RDI);
-                        emit_mov64(e, H_RDI, H_LINEAR);
-                        f.mem = HOST_MEM(H_RDI, 0);
-                } else {
-                        emit_mov64(e, H_RCX, H_LINEAR);
-                        f.mem = HOST_MEM(H_RCX, 0);
+                        emit_mov64(e, H_RCX, H_GUEST_RCX);
+                        if (o.guest_reg == RCX)
+                                f->reg = H_RCX;
+                        if (o.guest_rm == RCX)
+                                f->rm = H_RCX;
                 }
+                bool reg_home = borrow_home(t, o.guest_reg, &f->reg, scratch[0]);
+                bool rm_home = borrow_home(t, o.guest_rm, &f->rm, reg_home && o.guest_rm == o.guest_reg ? scratch[0] : scratch[1]);
+                emit_form(t, insn, f);
+                if (rm_home)
+                        emit_store64(e, guest_home(o.guest_rm), f->rm);
+                if (reg_home)
+                        emit_store64(e, guest_home(o.guest_reg), f->reg);
+                if (borrow_c)
+                        emit_mov64(e, H_GUEST_RCX, H_RCX);
         }
-        if (borrow_c)
-                emit_mov32(e, H_RCX, H_GUEST_RCX);
-        else if (result_in != H_NONE)
-                emit_mov32(e, H_RCX, result_in);
-
-        emit_form(t, insn, &f);
-
-        if (borrow_rdi)
-                emit_mov64(e, H_RDI, H_R8);
-        if (result_in != H_NONE)
-                emit_mov32(e, result_in, H_RCX);
-        else if (borrow_c && !(op->attr & ATTR_IMPLICIT_CL && !c_operand && !uses_c))
-                emit_mov32(e, H_GUEST_RCX, H_RCX);
         emit_x87_pointers(t);
         translate_close_store(t);
 }
@@ -282,10 +361,7 @@ void translate_lea(struct translator *t)
         const struct insn *insn = &t->insn;
 
         translate_address(t, insn, 0);
-        if (insn->operand_bytes == 2)
-                emit_mov16(&t->e, host_reg(insn->reg), H_LINEAR);
-        else
-                emit_mov32(&t->e, host_reg(insn->reg), H_LINEAR);
+        translate_set(t, insn->reg, H_LINEAR, insn->operand_bytes);
 }
 
 void translate_moffs(struct translator *t)
@@ -293,11 +369,12 @@ void translate_moffs(struct translator *t)
         struct emit *e = &t->e;
         bool store = t->insn.code & 2, byte = !(t->insn.code & 1);
         unsigned size = byte ? 1 : t->insn.operand_bytes;
+        uint64_t offset = (uint64_t)t->insn.disp;
 
-        emit_mov32_imm(e, H_LINEAR, t->insn.address_bytes == 2 ? (uint16_t)t->insn.disp : (uint32_t)t->insn.disp);
+        emit_mov64_imm(e, H_LINEAR, t->insn.address_bytes == 2 ? (uint16_t)offset : t->insn.address_bytes == 4 ? (uint32_t)offset : offset);
         translate_check(t, t->insn.segment, size, store ? ACCESS_DESC_WRITE : ACCESS_DESC_READ, false);
         if (size == 2)
                 emit8(e, 0x66);
-        emit_op_mem(e, false, (store ? 0x88 : 0x8a) | (byte ? 0 : 1), H_RAX, HOST_MEM_INDEX(H_ADDEND, H_LINEAR, 0, 0));
+        emit_op_mem(e, size == 8, (store ? 0x88 : 0x8a) | (byte ? 0 : 1), H_RAX, HOST_MEM_INDEX(H_ADDEND, H_LINEAR, 0, 0));
         translate_close_store(t);
 }

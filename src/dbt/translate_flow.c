@@ -16,7 +16,8 @@ static struct block_exit *new_exit(struct translator *t, uint64_t target)
         uint64_t linear = t->context->cs_base + target, first = t->context->cs_base + t->block_rip;
         *exit = (struct block_exit){
                 .target = target,
-                .same_page = (uint32_t)linear >> PAGE_SHIFT == (uint32_t)first >> PAGE_SHIFT,
+                .same_page = (t->wide ? linear >> PAGE_SHIFT == first >> PAGE_SHIFT
+                                      : (uint32_t)linear >> PAGE_SHIFT == (uint32_t)first >> PAGE_SHIFT),
         };
         return exit;
 }
@@ -40,15 +41,15 @@ static void emit_edge(struct translator *t, uint8_t *jump, uint64_t target)
 /* After this instruction the dispatcher must look: no chaining. */
 static bool must_leave(const struct translator *t) { return (t->mode & (MODE_ONE_INSN | MODE_TF)) || t->poll_after; }
 
-static uint8_t *leave_stub(const struct translator *t)
+uint8_t *translate_leave_stub(const struct translator *t)
 {
-        return mode_has(t, MODE_ONE_INSN) ? t->dbt->stubs.leave_one : t->dbt->stubs.leave_rip;
+        return mode_has(t, MODE_ONE_INSN) ? t->stubs->leave_one : t->stubs->leave_rip;
 }
 
 void translate_leave_to(struct translator *t, uint64_t rip)
 {
         emit_mov64_imm(&t->e, H_LINEAR, rip);
-        emit_jmp(&t->e, leave_stub(t));
+        emit_jmp(&t->e, translate_leave_stub(t));
         t->ended = true;
 }
 
@@ -79,8 +80,13 @@ static uint64_t branch_target(const struct translator *t)
         return t->insn.operand_bytes == 2 ? (uint16_t)target : target & t->rip_mask;
 }
 
-/* A direct target beyond the code segment's limit faults at the branch. */
-static bool beyond_limit(const struct translator *t, uint64_t target) { return target > t->context->cs_limit; }
+/* A direct target beyond the code segment's limit, or not canonical, faults at the branch. */
+static bool beyond_limit(const struct translator *t, uint64_t target)
+{
+        if (t->wide)
+                return (uint64_t)((int64_t)(target << 16) >> 16) != target;
+        return target > t->context->cs_limit;
+}
 
 /* Emits the branch "if the jump at `jump` is taken, go to target". */
 static void emit_taken(struct translator *t, uint8_t *jump, uint64_t target)
@@ -119,7 +125,7 @@ void translate_call(struct translator *t)
                 translate_raise(t, dbt_raise_gp0);
                 return;
         }
-        translate_push_value(t, H_NONE, (uint32_t)t->next_rip, t->insn.operand_bytes);
+        translate_push_value(t, H_NONE, t->next_rip, t->insn.operand_bytes);
         translate_go(t, target);
 }
 
@@ -130,18 +136,19 @@ static void emit_indirect(struct translator *t)
 
         t->ended = true;
         if (must_leave(t)) {
-                emit_jmp(e, leave_stub(t));
+                emit_jmp(e, translate_leave_stub(t));
                 return;
         }
         _Static_assert(sizeof(struct jc_entry) == 16 && JC_ENTRIES == 65536, "index arithmetic below");
+        emit_store64(e, STATE(rip), H_LINEAR);
         emit_movzx16(e, H_R10, H_LINEAR);
         emit_lea32(e, H_R10, HOST_MEM_INDEX(H_R10, H_R10, 0, 0));
-        emit_load64(e, H_RCX, DSTATE(jc_key));
-        emit_load64(e, H_R9, HOST_MEM_INDEX(H_RSP, H_R10, 3, (int32_t)(offsetof(struct dbt_cpu, jc) + offsetof(struct jc_entry, neg_key))));
+        emit_load64(e, H_RCX, HOST_MEM_INDEX(H_RSP, H_R10, 3, (int32_t)(offsetof(struct dbt_cpu, jc) + offsetof(struct jc_entry, neg_key))));
         emit_lea64(e, H_RCX, HOST_MEM_INDEX(H_RCX, H_LINEAR, 0, 0));
-        emit_lea64(e, H_RCX, HOST_MEM_INDEX(H_RCX, H_R9, 0, 0));
+        emit_load64(e, H_LINEAR, DSTATE(jc_key));
+        emit_lea64(e, H_RCX, HOST_MEM_INDEX(H_RCX, H_LINEAR, 0, 0));
         emit_jrcxz(e, 5);
-        emit_jmp(e, t->dbt->stubs.leave_rip);
+        emit_jmp(e, t->stubs->leave_indirect);
         emit_jmp_mem(e, HOST_MEM_INDEX(H_RSP, H_R10, 3, (int32_t)(offsetof(struct dbt_cpu, jc) + offsetof(struct jc_entry, host))));
 }
 
@@ -150,51 +157,65 @@ void translate_indirect(struct translator *t)
         const struct insn *insn = &t->insn;
         struct emit *e = &t->e;
         unsigned size = insn->operand_bytes;
+        bool call = insn->opcode->kind == KIND_CALL_IND;
 
         if (insn->is_memory) {
                 translate_operand(t, size, ACCESS_DESC_READ);
-                if (size == 2)
-                        emit_load16zx(e, H_R8, HOST_MEM_INDEX(H_ADDEND, H_LINEAR, 0, 0));
-                else
-                        emit_load32(e, H_R8, HOST_MEM_INDEX(H_ADDEND, H_LINEAR, 0, 0));
-        } else if (size == 2) {
-                emit_movzx16(e, H_R8, host_reg(insn->rm));
+                translate_load(t, H_LINEAR, size);
         } else {
-                emit_mov32(e, H_R8, host_reg(insn->rm));
+                uint8_t from = translate_get(t, insn->rm, H_LINEAR);
+                if (size == 2)
+                        emit_movzx16(e, H_LINEAR, from);
+                else if (size == 4)
+                        emit_mov32(e, H_LINEAR, from);
+                else
+                        emit_mov64(e, H_LINEAR, from);
         }
-        emit_mov32(e, H_LINEAR, H_R8);
         translate_branch_limit(t);
-        if (insn->opcode->kind == KIND_CALL_IND) {
-                translate_push_value(t, H_NONE, (uint32_t)t->next_rip, size);
-                emit_mov32(e, H_LINEAR, H_R8);
+        if (call) {
+                emit_store64(e, DSTATE(temp), H_LINEAR);
+                translate_push_value(t, H_NONE, t->next_rip, size);
+                emit_load64(e, H_LINEAR, DSTATE(temp));
         }
         emit_indirect(t);
 }
 
 void translate_ret(struct translator *t)
 {
-        struct emit *e = &t->e;
         unsigned size = t->insn.operand_bytes;
 
         translate_stack_top(t, size);
-        emit_mov32(e, H_LINEAR, H_R8);
+        emit_mov64(&t->e, H_LINEAR, H_RCX);
         translate_branch_limit(t);
         translate_move_stack(t, (int32_t)(size + (t->insn.imm_bytes ? (uint16_t)t->insn.imm : 0)));
         emit_indirect(t);
 }
 
-/* LOOP, LOOPE, LOOPNE, JCXZ: E0h to E3h.  The count is CX or ECX by address size; no flag changes. */
+/* RCX = the count minus one, in the width of the address size. */
+static void emit_count_down(struct translator *t)
+{
+        if (t->insn.address_bytes == 8)
+                emit_lea64(&t->e, H_RCX, HOST_MEM(H_GUEST_RCX, -1));
+        else
+                emit_lea32(&t->e, H_RCX, HOST_MEM(H_GUEST_RCX, -1));
+        if (t->insn.address_bytes == 2)
+                emit_movzx16(&t->e, H_RCX, H_RCX);
+}
+
+/* LOOP, LOOPE, LOOPNE, JCXZ: E0h to E3h.  The count is CX, ECX or RCX by address size; no flag changes. */
 void translate_loop(struct translator *t)
 {
         struct emit *e = &t->e;
         uint64_t target = branch_target(t);
-        bool cx = t->insn.address_bytes == 2;
+        unsigned width = t->insn.address_bytes;
 
         if (t->insn.code == 0xe3) {
-                if (cx)
+                if (width == 2)
                         emit_movzx16(e, H_RCX, H_GUEST_RCX);
-                else
+                else if (width == 4)
                         emit_mov32(e, H_RCX, H_GUEST_RCX);
+                else
+                        emit_mov64(e, H_RCX, H_GUEST_RCX);
                 emit_jrcxz(e, 5);
                 uint8_t *not_taken = emit_jmp(e, NULL);
                 uint8_t *taken = emit_jmp(e, NULL);     /* JRCXZ lands here */
@@ -202,32 +223,10 @@ void translate_loop(struct translator *t)
                 emit_taken(t, taken, target);
                 return;
         }
-        if (beyond_limit(t, target)) {
-                /* The fault comes before the count changes: look first, count afterwards. */
-                emit_lea32(e, H_RCX, HOST_MEM(H_GUEST_RCX, -1));
-                if (cx)
-                        emit_movzx16(e, H_RCX, H_RCX);
-                uint8_t *leave = NULL;
-                if (t->insn.code != 0xe2)
-                        leave = emit_jcc(e, t->insn.code == 0xe1 ? 5 : 4, NULL);
-                emit_jrcxz(e, 5);
-                emit_taken(t, emit_jmp(e, NULL), target);
-                if (leave)
-                        emit_patch_rel32(leave, e->p);
-                emit_lea32(e, H_RCX, HOST_MEM(H_GUEST_RCX, -1));
-                if (cx)
-                        emit_mov16(e, H_GUEST_RCX, H_RCX);
-                else
-                        emit_mov32(e, H_GUEST_RCX, H_RCX);
-                return;
-        }
-        emit_lea32(e, H_RCX, HOST_MEM(H_GUEST_RCX, -1));
-        if (cx) {
-                emit_mov16(e, H_GUEST_RCX, H_RCX);
-                emit_movzx16(e, H_RCX, H_RCX);
-        } else {
-                emit_mov32(e, H_GUEST_RCX, H_RCX);
-        }
+        bool faults = beyond_limit(t, target);          /* then the fault comes before the count changes */
+        emit_count_down(t);
+        if (!faults)
+                translate_set(t, RCX, H_RCX, width);
         uint8_t *not_equal = NULL;
         if (t->insn.code != 0xe2)
                 not_equal = emit_jcc(e, t->insn.code == 0xe1 ? 5 : 4, NULL);   /* LOOPE: leave on NZ; LOOPNE: on Z */
@@ -236,4 +235,8 @@ void translate_loop(struct translator *t)
         if (not_equal)
                 emit_patch_rel32(not_equal, e->p);
         emit_taken(t, taken, target);
+        if (faults) {
+                emit_count_down(t);
+                translate_set(t, RCX, H_RCX, width);
+        }
 }

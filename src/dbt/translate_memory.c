@@ -14,8 +14,8 @@
  *      the instruction, on [r10 + r11]
  *
  * Not one of these writes RFLAGS, so the guest's flags need not be saved, and are exact at every fault.
- * SHRX and RORX need BMI2; without it the shifts go through memory (a store, and a load from two bytes
- * further on of the value times 16).
+ * SHRX, RORX and PEXT need BMI2; without it the shifts go through memory (a store, and a load from two
+ * bytes further on of the value times 16).
  *
  * Out of line, stubs.memory looks the page up.  When RAM can serve the access directly the instruction
  * runs where it stands; otherwise (device, crossing, page with translated code) on the bounce buffer,
@@ -27,48 +27,68 @@
  */
 #include "dbt/translate.h"
 
-static struct host_mem host_address(const struct insn *insn, int32_t extra)
+/* to = the sum, in the given width. */
+static void emit_lea(struct translator *t, uint8_t to, struct host_mem m, bool wide)
 {
-        struct host_mem m = { .base = H_NONE, .index = H_NONE, .scale = insn->scale, .disp = (int32_t)insn->disp + extra };
-
-        if (insn->base != REG_NONE)
-                m.base = host_reg(insn->base);
-        if (insn->index != REG_NONE)
-                m.index = host_reg(insn->index);
-        if (m.base == H_NONE && m.index != H_NONE && m.scale == 0) {
-                m.base = m.index;
-                m.index = H_NONE;
-        }
-        return m;
+        if (wide)
+                emit_lea64(&t->e, to, m);
+        else
+                emit_lea32(&t->e, to, m);
 }
 
 void translate_address(struct translator *t, const struct insn *insn, int32_t extra)
 {
-        struct host_mem m = host_address(insn, extra);
+        struct emit *e = &t->e;
+        bool wide = insn->address_bytes == 8;
+        int64_t disp = insn->disp + extra;
+        struct host_mem m = { .base = H_NONE, .index = H_NONE, .scale = insn->scale, .disp = (int32_t)disp };
 
-        if (m.base == H_NONE && m.index == H_NONE)
-                emit_mov32_imm(&t->e, H_LINEAR, insn->address_bytes == 2 ? (uint16_t)m.disp : (uint32_t)m.disp);
-        else if (m.index == H_NONE && m.disp == 0 && insn->address_bytes != 2)
-                emit_mov32(&t->e, H_LINEAR, m.base);
-        else
-                emit_lea32(&t->e, H_LINEAR, m);
-        if (insn->address_bytes == 2 && (m.base != H_NONE || m.index != H_NONE))
-                emit_movzx16(&t->e, H_LINEAR, H_LINEAR);
-}
-
-/* to = from >> 12, 64 bits; from may be destroyed. */
-static void emit_shift_page(struct translator *t, uint8_t to, uint8_t from)
-{
-        if (t->dbt->bmi2) {
-                emit_shrx64(&t->e, to, from, H_TWELVE);
+        if (insn->rip_relative) {
+                uint64_t target = t->next_rip + (uint64_t)disp;
+                emit_mov64_imm(e, H_LINEAR, wide ? target : (uint32_t)target);
                 return;
         }
-        emit_lea64(&t->e, to, HOST_MEM_INDEX(H_NONE, from, 3, 0));
-        emit_lea64(&t->e, to, HOST_MEM_INDEX(to, to, 0, 0));
-        emit_store64(&t->e, DSTATE(spill), to);
-        struct host_mem part = DSTATE(spill);
-        part.disp += 2;
-        emit_load32(&t->e, to, part);           /* bits 12-43: enough for 32-bit addresses and their overflow */
+        if (insn->base != REG_NONE)
+                m.base = translate_get(t, insn->base, H_LINEAR);
+        if (insn->index != REG_NONE)
+                m.index = translate_get(t, insn->index, H_ADDEND);
+        if (m.base == H_NONE && m.index != H_NONE && m.scale == 0) {
+                m.base = m.index;
+                m.index = H_NONE;
+        }
+        if (m.base == H_NONE && m.index == H_NONE) {
+                emit_mov64_imm(e, H_LINEAR, insn->address_bytes == 2 ? (uint16_t)disp : wide ? (uint64_t)disp : (uint32_t)disp);
+                return;
+        }
+        if (m.index == H_NONE && m.disp == 0 && insn->address_bytes != 2) {
+                if (wide)
+                        emit_mov64(e, H_LINEAR, m.base);
+                else
+                        emit_mov32(e, H_LINEAR, m.base);
+        } else {
+                emit_lea(t, H_LINEAR, m, wide);
+        }
+        if (insn->address_bytes == 2)
+                emit_movzx16(e, H_LINEAR, H_LINEAR);
+}
+
+/* to = from >> 12, 64 bits. */
+static void emit_shift_page(struct translator *t, uint8_t to, uint8_t from)
+{
+        struct emit *e = &t->e;
+
+        if (t->dbt->bmi2 && !t->wide) {
+                emit_shrx64(e, to, from, H_TWELVE);
+        } else if (t->dbt->bmi2) {
+                emit_pext64(e, to, from, DSTATE(page_mask));
+        } else {
+                emit_lea64(e, to, HOST_MEM_INDEX(H_NONE, from, 3, 0));
+                emit_lea64(e, to, HOST_MEM_INDEX(to, to, 0, 0));
+                emit_store64(e, DSTATE(spill), to);
+                struct host_mem part = DSTATE(spill);
+                part.disp += 2;
+                emit_load64(e, to, part);       /* bits 12-59; spill_zero follows */
+        }
 }
 
 static void emit_tlb_lookup(struct translator *t, unsigned size, uint32_t access)
@@ -87,7 +107,8 @@ static void emit_tlb_lookup(struct translator *t, unsigned size, uint32_t access
         /* RSP as base and R10 as index: SIB allows it. */
         emit_lea64(e, H_RCX, HOST_MEM_INDEX(H_RCX, H_LINEAR, 0, (int32_t)size - 1));
         emit_shift_page(t, H_RCX, H_RCX);
-        emit_jrcxz(e, 5);
+        if (!mode_has(t, MODE_AC))      /* where alignment is checked, always out of line */
+                emit_jrcxz(e, 5);
         uint8_t *miss = emit_jmp(e, NULL);
         emit_load64(e, H_ADDEND, HOST_MEM_INDEX(H_RSP, H_ADDEND, 3, (int32_t)(view + offsetof(struct tlb_view, addend))));
 
@@ -122,7 +143,7 @@ void translate_check(struct translator *t, unsigned segment, unsigned size, uint
         uint8_t *limit = NULL;
 
         if (keep_offset)
-                emit_mov32(e, H_R9, H_LINEAR);
+                emit_store64(e, DSTATE(temp), H_LINEAR);
         if (!mode_has(t, MODE_SEG_NO_LIMIT(segment)) || (segment == SEG_CS && write && mode_has(t, MODE_PROTECTED)))
                 limit = emit_limit_check(t, HOST_MEM(H_RSP, (int32_t)(offsetof(struct cpu, seg) + segment * sizeof(struct segment) +
                                                                       (write ? offsetof(struct segment, write_end)
@@ -130,7 +151,7 @@ void translate_check(struct translator *t, unsigned segment, unsigned size, uint
         if (!mode_has(t, MODE_SEG_ZERO_BASE(segment))) {
                 emit_load64(e, H_ADDEND, HOST_MEM(H_RSP, (int32_t)(offsetof(struct cpu, seg) + segment * sizeof(struct segment) +
                                                                    offsetof(struct segment, base))));
-                emit_lea32(e, H_LINEAR, HOST_MEM_INDEX(H_LINEAR, H_ADDEND, 0, 0));
+                emit_lea(t, H_LINEAR, HOST_MEM_INDEX(H_LINEAR, H_ADDEND, 0, 0), t->wide);
         }
         emit_tlb_lookup(t, size, access);
         if (limit) {
@@ -162,7 +183,7 @@ void translate_close_store(struct translator *t)
 
 void translate_branch_limit(struct translator *t)
 {
-        if (t->context->cs_limit == UINT32_MAX || (t->insn.operand_bytes == 2 && t->context->cs_limit >= 0xffff))
+        if (t->wide || t->context->cs_limit == UINT32_MAX || (t->insn.operand_bytes == 2 && t->context->cs_limit >= 0xffff))
                 return;
         struct emit *e = &t->e;
         /* limit - target is negative when the target lies past the limit */

@@ -2,68 +2,124 @@
 /*
  * translate_stack.c - PUSH, POP, LEAVE and what else goes through the stack pointer.
  *
- * Guest ESP is R14.  With SS.B clear only SP counts: addresses wrap at 64 KiB and the upper half of ESP
- * stays (SDM 3A 6.2.5).  The stack pointer moves after the last check of an instruction and, for a
- * push, within the tail of its store.
+ * The guest's stack pointer is R14.  With SS.B clear only SP counts: addresses wrap at 64 KiB and the
+ * upper half of ESP stays (SDM 3A 6.2.5); in 64-bit mode all of RSP counts.  The stack pointer moves
+ * after the last check of an instruction and, for a push, within the tail of its store.
  */
 #include "dbt/translate.h"
 
-static bool stack32(const struct translator *t) { return mode_has(t, MODE_STACK32); }
+static const struct host_mem checked = { .base = H_ADDEND, .index = H_LINEAR, .scale = 0, .disp = 0 };
 
-/* R11 = stack pointer + bytes, wrapped as the stack segment wraps. */
-static void emit_stack_offset(struct translator *t, int32_t bytes)
+/* to = reg + bytes, in the width of the stack pointer; for 16-bit stacks the upper bits are the caller's affair. */
+static void emit_stack_add(struct translator *t, uint8_t to, uint8_t reg, int32_t bytes)
 {
-        if (bytes)
-                emit_lea32(&t->e, H_LINEAR, HOST_MEM(H_GUEST_RSP, bytes));
+        if (t->wide)
+                emit_lea64(&t->e, to, HOST_MEM(reg, bytes));
         else
-                emit_mov32(&t->e, H_LINEAR, H_GUEST_RSP);
-        if (!stack32(t))
+                emit_lea32(&t->e, to, HOST_MEM(reg, bytes));
+}
+
+static bool stack16(const struct translator *t) { return !t->wide && !mode_has(t, MODE_STACK32); }
+
+/* R11 = reg + bytes, wrapped as the stack segment wraps. */
+static void emit_stack_offset(struct translator *t, uint8_t reg, int32_t bytes)
+{
+        emit_stack_add(t, H_LINEAR, reg, bytes);
+        if (stack16(t))
                 emit_movzx16(&t->e, H_LINEAR, H_LINEAR);
+}
+
+/* Stack pointer = reg + bytes. */
+static void emit_set_stack(struct translator *t, uint8_t reg, int32_t bytes)
+{
+        if (stack16(t)) {
+                emit_lea32(&t->e, H_RCX, HOST_MEM(reg, bytes));
+                emit_mov16(&t->e, H_GUEST_RSP, H_RCX);
+        } else {
+                emit_stack_add(t, H_GUEST_RSP, reg, bytes);
+        }
 }
 
 void translate_move_stack(struct translator *t, int32_t bytes)
 {
-        if (stack32(t)) {
-                emit_lea32(&t->e, H_GUEST_RSP, HOST_MEM(H_GUEST_RSP, bytes));
-        } else {
-                emit_lea32(&t->e, H_RCX, HOST_MEM(H_GUEST_RSP, bytes));
-                emit_mov16(&t->e, H_GUEST_RSP, H_RCX);
-        }
+        emit_set_stack(t, H_GUEST_RSP, bytes);
 }
 
-void translate_push_value(struct translator *t, uint8_t from, uint32_t imm, unsigned size)
+void translate_load(struct translator *t, uint8_t to, unsigned size)
+{
+        if (size == 2)
+                emit_load16zx(&t->e, to, checked);
+        else if (size == 4)
+                emit_load32(&t->e, to, checked);
+        else
+                emit_load64(&t->e, to, checked);
+}
+
+void translate_store(struct translator *t, uint8_t from, unsigned size)
+{
+        if (size == 2)
+                emit_store16(&t->e, checked, from);
+        else if (size == 4)
+                emit_store32(&t->e, checked, from);
+        else
+                emit_store64(&t->e, checked, from);
+}
+
+void translate_push_value(struct translator *t, uint8_t from, uint64_t imm, unsigned size)
 {
         struct emit *e = &t->e;
-        struct host_mem top = HOST_MEM_INDEX(H_ADDEND, H_LINEAR, 0, 0);
 
-        emit_stack_offset(t, -(int32_t)size);
+        emit_stack_offset(t, H_GUEST_RSP, -(int32_t)size);
         translate_check(t, SEG_SS, size, ACCESS_DESC_WRITE, false);
-        if (size == 2) {
-                if (from == H_NONE)
-                        emit_store16_imm(e, top, (uint16_t)imm);
-                else
-                        emit_store16(e, top, from);
+        if (from != H_NONE) {
+                translate_store(t, from, size);
+        } else if (size == 2) {
+                emit_store16_imm(e, checked, (uint16_t)imm);
+        } else if (size == 4) {
+                emit_store32_imm(e, checked, (uint32_t)imm);
+        } else if ((uint64_t)(int32_t)imm == imm) {
+                emit_op_mem(e, true, 0xc7, 0, checked);
+                emit32(e, (uint32_t)imm);
         } else {
-                if (from == H_NONE)
-                        emit_store32_imm(e, top, imm);
-                else
-                        emit_store32(e, top, from);
+                emit_mov64_imm(e, H_RCX, imm);
+                emit_store64(e, checked, H_RCX);
         }
+        translate_move_stack(t, -(int32_t)size);
+        translate_close_store(t);
+}
+
+/* The same for what is in dcpu->temp. */
+static void push_temp(struct translator *t, unsigned size)
+{
+        emit_stack_offset(t, H_GUEST_RSP, -(int32_t)size);
+        translate_check(t, SEG_SS, size, ACCESS_DESC_WRITE, false);
+        emit_load64(&t->e, H_RCX, DSTATE(temp));
+        translate_store(t, H_RCX, size);
         translate_move_stack(t, -(int32_t)size);
         translate_close_store(t);
 }
 
 void translate_stack_top(struct translator *t, unsigned size)
 {
-        struct host_mem top = HOST_MEM_INDEX(H_ADDEND, H_LINEAR, 0, 0);
-
-        emit_stack_offset(t, 0);
+        emit_stack_offset(t, H_GUEST_RSP, 0);
         translate_check(t, SEG_SS, size, ACCESS_DESC_READ, false);
-        if (size == 2)
-                emit_load16zx(&t->e, H_R8, top);
-        else
-                emit_load32(&t->e, H_R8, top);
+        translate_load(t, H_RCX, size);
 }
+
+static void push_register(struct translator *t, unsigned guest, unsigned size)
+{
+        uint8_t host = host_reg(guest);
+
+        if (host != H_NONE) {
+                translate_push_value(t, host, 0, size);
+                return;
+        }
+        emit_load64(&t->e, H_RCX, guest_home(guest));
+        emit_store64(&t->e, DSTATE(temp), H_RCX);
+        push_temp(t, size);
+}
+
+static unsigned opcode_register(const struct insn *insn) { return (insn->code & 7u) | (insn->rex & 1 ? 8 : 0); }
 
 void translate_push(struct translator *t)
 {
@@ -72,78 +128,62 @@ void translate_push(struct translator *t)
 
         switch (insn->opcode->operands[0]) {
         case OPERAND_Zv:
-                translate_push_value(t, host_reg(insn->code & 7), 0, size);
+                push_register(t, opcode_register(insn), size);
                 return;
         case OPERAND_Iz: case OPERAND_Ibs: case OPERAND_Ib:
-                translate_push_value(t, H_NONE, (uint32_t)insn->imm, size);
+                translate_push_value(t, H_NONE, insn->imm, size);
                 return;
         default:
                 break;
         }
         if (!insn->is_memory) {
-                translate_push_value(t, host_reg(insn->rm), 0, size);
+                push_register(t, insn->rm, size);
                 return;
         }
         translate_operand(t, size, ACCESS_DESC_READ);
-        if (size == 2)
-                emit_load16zx(&t->e, H_R8, HOST_MEM_INDEX(H_ADDEND, H_LINEAR, 0, 0));
-        else
-                emit_load32(&t->e, H_R8, HOST_MEM_INDEX(H_ADDEND, H_LINEAR, 0, 0));
-        translate_push_value(t, H_R8, 0, size);
-}
-
-/* Guest register = R8, of the given size. */
-static void emit_set_reg(struct translator *t, unsigned guest, unsigned size)
-{
-        if (size == 2)
-                emit_mov16(&t->e, host_reg(guest), H_R8);
-        else
-                emit_mov32(&t->e, host_reg(guest), H_R8);
+        translate_load(t, H_RCX, size);
+        emit_store64(&t->e, DSTATE(temp), H_RCX);
+        push_temp(t, size);
 }
 
 void translate_pop(struct translator *t)
 {
         const struct insn *insn = &t->insn;
+        struct emit *e = &t->e;
         unsigned size = insn->operand_bytes;
+        bool in_opcode = insn->opcode->operands[0] == OPERAND_Zv;
 
         translate_stack_top(t, size);
-        if (insn->opcode->operands[0] == OPERAND_Zv || !insn->is_memory) {
-                translate_move_stack(t, (int32_t)size);
-                emit_set_reg(t, insn->opcode->operands[0] == OPERAND_Zv ? insn->code & 7u : insn->rm, size);
+        if (in_opcode || !insn->is_memory) {
+                if (stack16(t)) {
+                        emit_lea32(e, H_R10, HOST_MEM(H_GUEST_RSP, (int32_t)size));
+                        emit_mov16(e, H_GUEST_RSP, H_R10);
+                } else {
+                        emit_stack_add(t, H_GUEST_RSP, H_GUEST_RSP, (int32_t)size);
+                }
+                translate_set(t, in_opcode ? opcode_register(insn) : insn->rm, H_RCX, size);
                 return;
         }
-        /* An ESP-based destination is addressed with ESP as it is after the pop (SDM 2B, POP). */
+        emit_store64(e, DSTATE(temp), H_RCX);
+        /* An RSP-based destination is addressed with RSP as it is after the pop (SDM 2B, POP). */
         translate_address(t, insn, insn->base == RSP ? (int32_t)size : 0);
         translate_check(t, insn->segment, size, ACCESS_DESC_WRITE, false);
-        if (size == 2)
-                emit_store16(&t->e, HOST_MEM_INDEX(H_ADDEND, H_LINEAR, 0, 0), H_R8);
-        else
-                emit_store32(&t->e, HOST_MEM_INDEX(H_ADDEND, H_LINEAR, 0, 0), H_R8);
+        emit_load64(e, H_RCX, DSTATE(temp));
+        translate_store(t, H_RCX, size);
         translate_move_stack(t, (int32_t)size);
         translate_close_store(t);
 }
 
-/* ESP = EBP, then pop EBP. */
+/* RSP = RBP, then pop RBP. */
 void translate_leave(struct translator *t)
 {
-        struct emit *e = &t->e;
         unsigned size = t->insn.operand_bytes;
 
-        emit_mov32(e, H_LINEAR, H_RBP);
-        if (!stack32(t))
-                emit_movzx16(e, H_LINEAR, H_LINEAR);
+        emit_stack_offset(t, H_RBP, 0);
         translate_check(t, SEG_SS, size, ACCESS_DESC_READ, false);
-        if (size == 2)
-                emit_load16zx(e, H_R8, HOST_MEM_INDEX(H_ADDEND, H_LINEAR, 0, 0));
-        else
-                emit_load32(e, H_R8, HOST_MEM_INDEX(H_ADDEND, H_LINEAR, 0, 0));
-        if (stack32(t))
-                emit_lea32(e, H_GUEST_RSP, HOST_MEM(H_RBP, (int32_t)size));
-        else {
-                emit_lea32(e, H_RCX, HOST_MEM(H_RBP, (int32_t)size));
-                emit_mov16(e, H_GUEST_RSP, H_RCX);
-        }
-        emit_set_reg(t, RBP, size);
+        translate_load(t, H_LINEAR, size);
+        emit_set_stack(t, H_RBP, (int32_t)size);
+        translate_set(t, RBP, H_LINEAR, size);
 }
 
 static struct host_mem selector_of(unsigned segment)
@@ -152,24 +192,25 @@ static struct host_mem selector_of(unsigned segment)
                                          offsetof(struct segment, selector)));
 }
 
+void translate_push_seg(struct translator *t)
+{
+        emit_load16zx(&t->e, H_RCX, selector_of(insn_segment_operand(&t->insn)));
+        emit_store64(&t->e, DSTATE(temp), H_RCX);
+        push_temp(t, t->insn.operand_bytes);
+}
+
 /* MOV r/m, Sreg: a register gets it zero-extended to the operand size, memory always 16 bits. */
 void translate_mov_from_seg(struct translator *t)
 {
         const struct insn *insn = &t->insn;
-        struct emit *e = &t->e;
 
-        if (insn->opcode->kind == KIND_PUSH_SEG) {
-                emit_load16zx(e, H_R8, selector_of((insn->map == MAP_0F ? (insn->code == 0xa0 ? SEG_FS : SEG_GS) : insn->code >> 3)));
-                translate_push_value(t, H_R8, 0, insn->operand_bytes);
-                return;
-        }
         if (!insn->is_memory) {
-                emit_load16zx(e, H_R8, selector_of(insn->reg));
-                emit_set_reg(t, insn->rm, insn->operand_bytes);
+                emit_load16zx(&t->e, H_RCX, selector_of(insn->reg));
+                translate_set(t, insn->rm, H_RCX, insn->operand_bytes);
                 return;
         }
         translate_operand(t, 2, ACCESS_DESC_WRITE);
-        emit_load16zx(e, H_RCX, selector_of(insn->reg));
-        emit_store16(e, HOST_MEM_INDEX(H_ADDEND, H_LINEAR, 0, 0), H_RCX);
+        emit_load16zx(&t->e, H_RCX, selector_of(insn->reg));
+        translate_store(t, H_RCX, 2);
         translate_close_store(t);
 }

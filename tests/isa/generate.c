@@ -258,10 +258,10 @@ static bool put_bytes(struct build *b)
         if (b->encoding->prefix)
                 prefix[prefixes++] = b->encoding->prefix;
         if (b->encoding->mandatory)
-                ;                       /* another one could select another row */
+                ;                       /* another one could select another row; and F3 BSF is TZCNT on a later host */
         else if (string && isa_chance(r, 1, 2))
                 prefix[prefixes++] = isa_chance(r, 1, 2) ? 0xf2 : 0xf3;
-        else if (isa_chance(r, 1, 40))
+        else if (isa_chance(r, 1, 40) && !row_is(b->opcode, "bsf") && !row_is(b->opcode, "bsr"))
                 prefix[prefixes++] = isa_chance(r, 1, 2) ? 0xf2 : 0xf3;
         if (b->encoding->prefix != 0x66 && isa_chance(r, 1, 3))
                 prefix[prefixes++] = 0x66;
@@ -534,7 +534,8 @@ static void put_operand(struct build *b, uint32_t linear)
         } else if (takes_selector(opcode)) {
                 put_little(bytes, pick_selector(b), 2);
         } else if (row_is(opcode, "fxrstor") || row_is(opcode, "ldmxcsr")) {
-                put_little(bytes + (row_is(opcode, "fxrstor") ? 24 : 0), isa_chance(r, 1, 8) ? isa_random32(r) : 0x1f80 | (isa_random32(r) & 0xe07f), 4);
+                put_little(bytes + (row_is(opcode, "fxrstor") ? 24 : 0),
+                           isa_chance(r, 1, 8) ? isa_random32(r) : 0x1f80 | (isa_random32(r) & 0xe07f), 4);
         } else if (!strncmp(opcode->name, "cmpxchg", 7) && isa_chance(r, 1, 2)) {
                 put_little(bytes, c->before.gpr[ISA_EAX], 4);
                 put_little(bytes + 4, c->before.gpr[ISA_EDX], 4);

@@ -40,14 +40,15 @@ enum { REFRESH_TOGGLE_NS = 15085 };
 
 /* Owed ticks beyond this are given up: the guest's clock has long been wrong anyhow. */
 #define OWED_MAX (UINT64_C(1) << 20)
-#define OWED_DELAY_MIN_NS 20000
+/* Ticks closer than this come in bunches, so that a tiny count does not keep the host busy. */
+enum { BUNCH_CLOCKS = 24 };
 
 struct counter {
         /* Saved. */
         uint8_t control;        /* RW, mode (0-5), BCD as programmed; reset mode 3, both bytes */
         bool gate;              /* input; counters 0 and 1: true */
         bool loaded;            /* a count has been loaded since the mode was set */
-        bool running;           /* counts with time, from start_count at start_ns; else stands at start_count */
+        bool running;           /* counts with time, from start_count at start; else stands at start_count */
         bool null_count;        /* a written count waits to be loaded */
         bool write_high;        /* RW_BOTH: the high byte is next */
         bool read_high;
@@ -55,8 +56,8 @@ struct counter {
         uint16_t reload;        /* as written (binary or BCD) */
         uint32_t period;        /* count in use, 1 to 65536 (or 10000) */
         uint32_t start_count;
-        int64_t start_ns;       /* virtual time */
-        int64_t switch_ns;      /* modes 2, 3 with null_count: when the new count is taken */
+        uint64_t start;         /* virtual time in clocks */
+        uint64_t switch_at;     /* modes 2, 3 with null_count: when the new count is taken */
         bool done;              /* modes 0, 4: the count has ended and that is known */
         uint8_t latched_bytes;  /* of the latched count still to be read: 0, 1, 2 */
         uint16_t latched_count;
@@ -71,7 +72,7 @@ struct pit {
         uint8_t port61;         /* R/W bits 0-3; reset 0 */
         bool level;             /* of counter 0's line, as the interrupt controller sees it */
         bool unseen;            /* the last tick has not been taken yet */
-        uint64_t ticks;         /* periods of counter 0 accounted for since start_ns */
+        uint64_t ticks;         /* periods of counter 0 accounted for since it was started */
         uint64_t owed;          /* ticks to be made up for */
         struct timer timer;             /* next edge of counter 0 */
         struct timer owed_timer;        /* next owed tick */
@@ -93,8 +94,8 @@ static const struct state_field counter_fields[] = {
         STATE_U16(struct counter, reload),
         STATE_U32(struct counter, period),
         STATE_U32(struct counter, start_count),
-        STATE_S64(struct counter, start_ns),
-        STATE_S64(struct counter, switch_ns),
+        STATE_U64(struct counter, start),
+        STATE_U64(struct counter, switch_at),
         STATE_BOOL(struct counter, done),
         STATE_U8(struct counter, latched_bytes),
         STATE_U16(struct counter, latched_count),
@@ -140,6 +141,7 @@ static uint32_t counter_modulus(const struct counter *counter)
         return counter->control & CONTROL_BCD ? 10000 : 0x10000;
 }
 
+/* The 8254's clock counts from the beginning of virtual time, so that nothing is lost to rounding. */
 static uint64_t ns_to_clocks(int64_t ns)
 {
         return (uint64_t)((unsigned __int128)ns * PIT_HZ / NS_PER_SEC);
@@ -169,14 +171,14 @@ static uint32_t counter_reload_value(const struct counter *counter)
         return value ? value : counter_modulus(counter);
 }
 
-/* Clocks since the counter was started. */
-static uint64_t counter_elapsed(const struct counter *counter, int64_t now)
+/* Since the counter was started. */
+static uint64_t counter_elapsed(const struct counter *counter, uint64_t now)
 {
-        return counter->running && now > counter->start_ns ? ns_to_clocks(now - counter->start_ns) : 0;
+        return counter->running && now > counter->start ? now - counter->start : 0;
 }
 
 /* The count as the counting element holds it, 0 to modulus - 1. */
-static uint32_t counter_value(const struct counter *counter, int64_t now)
+static uint32_t counter_value(const struct counter *counter, uint64_t now)
 {
         uint64_t elapsed = counter_elapsed(counter, now);
         uint32_t modulus = counter_modulus(counter), phase;
@@ -200,12 +202,12 @@ static uint32_t counter_value(const struct counter *counter, int64_t now)
         }
 }
 
-static bool counter_expired(const struct counter *counter, int64_t now)
+static bool counter_expired(const struct counter *counter, uint64_t now)
 {
         return counter->done || (counter->running && counter_elapsed(counter, now) >= counter->start_count);
 }
 
-static bool counter_out(const struct counter *counter, int64_t now)
+static bool counter_out(const struct counter *counter, uint64_t now)
 {
         uint64_t elapsed = counter_elapsed(counter, now);
 
@@ -224,7 +226,7 @@ static bool counter_out(const struct counter *counter, int64_t now)
 }
 
 /* Stops counting; a later start goes on from here. */
-static void counter_freeze(struct counter *counter, int64_t now)
+static void counter_freeze(struct counter *counter, uint64_t now)
 {
         uint64_t elapsed = counter_elapsed(counter, now);
 
@@ -236,11 +238,11 @@ static void counter_freeze(struct counter *counter, int64_t now)
 }
 
 /* Starts the count anew from what was last written. */
-static void counter_load(struct counter *counter, int64_t now)
+static void counter_load(struct counter *counter, uint64_t now)
 {
         counter->period = counter_reload_value(counter);
         counter->start_count = counter->period;
-        counter->start_ns = now;
+        counter->start = now;
         counter->loaded = true;
         counter->running = counter->gate || counter_mode(counter) == 1 || counter_mode(counter) == 5;
         counter->null_count = false;
@@ -249,9 +251,9 @@ static void counter_load(struct counter *counter, int64_t now)
 
 /* -- Counter 0 and its ticks ------------------------------------------------------------------- */
 
-static int64_t pit_now(struct pit *pit)
+static uint64_t pit_now(struct pit *pit)
 {
-        return clock_now_ns(pit->device.env->clock);
+        return ns_to_clocks(clock_now_ns(pit->device.env->clock));
 }
 
 static void pit_pulse(struct pit *pit)
@@ -262,20 +264,19 @@ static void pit_pulse(struct pit *pit)
 }
 
 /* Ticks owed are given one by one, each some time after the one before was taken. */
-static void pit_arm_owed(struct pit *pit, int64_t now)
+static void pit_arm_owed(struct pit *pit, uint64_t now)
 {
         if (!pit->owed || (pit->unseen && pit->watched)) {
                 timer_cancel(&pit->owed_timer);
                 return;
         }
         if (!timer_is_set(&pit->owed_timer)) {
-                int64_t delay = clocks_to_ns(pit->counter[0].period) / 4;
-                timer_set(&pit->owed_timer, now + MAX(delay, OWED_DELAY_MIN_NS));
+                timer_set(&pit->owed_timer, clocks_to_ns(now + MAX(pit->counter[0].period / 4, BUNCH_CLOCKS)));
         }
 }
 
 /* count periods have ended: one edge, and the rest is owed. */
-static void pit_give_ticks(struct pit *pit, uint64_t count, int64_t now)
+static void pit_give_ticks(struct pit *pit, uint64_t count, uint64_t now)
 {
         if (pit->unseen && pit->watched) {
                 pit->owed += count;
@@ -288,7 +289,7 @@ static void pit_give_ticks(struct pit *pit, uint64_t count, int64_t now)
 }
 
 /* Gives the ticks of counter 0 up to now. */
-static void pit_account(struct pit *pit, int64_t now)
+static void pit_account(struct pit *pit, uint64_t now)
 {
         struct counter *counter = &pit->counter[0];
         uint64_t elapsed = counter_elapsed(counter, now);
@@ -310,44 +311,42 @@ static void pit_account(struct pit *pit, int64_t now)
 
 /* A count written to a running periodic counter is taken when its period ends, which may have
  * happened since anybody looked. */
-static void pit_catch_up(struct pit *pit, unsigned which, int64_t now)
+static void pit_catch_up(struct pit *pit, unsigned which, uint64_t now)
 {
         struct counter *counter = &pit->counter[which];
 
-        if (!counter->null_count || !counter->running || !counter_periodic(counter) || now < counter->switch_ns)
+        if (!counter->null_count || !counter->running || !counter_periodic(counter) || now < counter->switch_at)
                 return;
         if (which == 0) {
-                pit_account(pit, counter->switch_ns);
+                pit_account(pit, counter->switch_at);
                 pit->ticks = 0;
         }
-        counter_load(counter, counter->switch_ns);
+        counter_load(counter, counter->switch_at);
 }
 
-/* When the line of counter 0 next changes; -1: never. */
-static int64_t pit_next_edge(const struct pit *pit)
+/* When the line of counter 0 next changes; 0: never. */
+static uint64_t pit_next_edge(const struct pit *pit)
 {
         const struct counter *counter = &pit->counter[0];
 
         if (!counter->running || counter->done)
-                return -1;
+                return 0;
         switch (counter_mode(counter)) {
         case 0:
-                return counter->start_ns + clocks_to_ns(counter->start_count);
+                return counter->start + counter->start_count;
         case 2:
         case 3:
-                if (counter->null_count)
-                        return counter->switch_ns;
-                return counter->start_ns + clocks_to_ns((pit->ticks + 1) * counter->period);
+                return counter->null_count ? counter->switch_at : counter->start + (pit->ticks + 1) * counter->period;
         case 4:
-                return counter->start_ns + clocks_to_ns(counter->start_count + UINT64_C(1));
+                return counter->start + counter->start_count + 1;
         default:
-                return -1;
+                return 0;
         }
 }
 
 /* Derives counter 0's line and timer from state; but for the pulses of ticks nothing else touches
  * the line. */
-static void pit_update(struct pit *pit, int64_t now)
+static void pit_update(struct pit *pit, uint64_t now)
 {
         struct counter *counter = &pit->counter[0];
 
@@ -362,11 +361,11 @@ static void pit_update(struct pit *pit, int64_t now)
                 irq_set(&pit->output, level);
         }
 
-        int64_t next = pit_next_edge(pit);
-        if (next < 0)
+        uint64_t next = pit_next_edge(pit);
+        if (!next)
                 timer_cancel(&pit->timer);
-        else    /* a tiny count must not keep the host busy: its ticks come in bunches */
-                timer_set(&pit->timer, MAX(next, now + (counter_periodic(counter) ? OWED_DELAY_MIN_NS / 2 : 0)));
+        else
+                timer_set(&pit->timer, clocks_to_ns(counter_periodic(counter) ? MAX(next, now + BUNCH_CLOCKS) : next));
 }
 
 void pit_tick_taken(struct device *device)
@@ -396,7 +395,7 @@ void pit_set_output(struct device *device, struct irq output)
 
 /* -- Counter registers ------------------------------------------------------------------------- */
 
-static void counter_latch_count(struct counter *counter, int64_t now)
+static void counter_latch_count(struct counter *counter, uint64_t now)
 {
         if (counter->latched_bytes)
                 return;
@@ -405,7 +404,7 @@ static void counter_latch_count(struct counter *counter, int64_t now)
         counter->latched_bytes = counter_rw(counter) == RW_BOTH ? 2 : 1;
 }
 
-static void counter_latch_status(struct counter *counter, int64_t now)
+static void counter_latch_status(struct counter *counter, uint64_t now)
 {
         if (counter->status_latched)
                 return;
@@ -414,7 +413,7 @@ static void counter_latch_status(struct counter *counter, int64_t now)
                                   (counter_out(counter, now) ? STATUS_OUT : 0);
 }
 
-static uint8_t counter_read(struct counter *counter, int64_t now)
+static uint8_t counter_read(struct counter *counter, uint64_t now)
 {
         uint16_t value = counter->latched_count;
         bool high = counter_rw(counter) == RW_HIGH;
@@ -437,7 +436,7 @@ static uint8_t counter_read(struct counter *counter, int64_t now)
 }
 
 /* A whole count has been written. */
-static void pit_count_written(struct pit *pit, unsigned which, uint16_t value, int64_t now)
+static void pit_count_written(struct pit *pit, unsigned which, uint16_t value, uint64_t now)
 {
         struct counter *counter = &pit->counter[which];
         unsigned mode = counter_mode(counter);
@@ -448,7 +447,7 @@ static void pit_count_written(struct pit *pit, unsigned which, uint16_t value, i
                 return;
         if (counter_periodic(counter) && counter->running) {
                 uint64_t periods = counter_elapsed(counter, now) / counter->period + 1;
-                counter->switch_ns = counter->start_ns + clocks_to_ns(periods * counter->period);
+                counter->switch_at = counter->start + periods * counter->period;
                 return;
         }
         counter_load(counter, now);
@@ -456,7 +455,7 @@ static void pit_count_written(struct pit *pit, unsigned which, uint16_t value, i
                 pit->ticks = 0;
 }
 
-static void pit_counter_write(struct pit *pit, unsigned which, uint8_t value, int64_t now)
+static void pit_counter_write(struct pit *pit, unsigned which, uint8_t value, uint64_t now)
 {
         struct counter *counter = &pit->counter[which];
 
@@ -483,7 +482,7 @@ static void pit_counter_write(struct pit *pit, unsigned which, uint8_t value, in
         }
 }
 
-static void pit_set_mode(struct pit *pit, unsigned which, uint8_t value, int64_t now)
+static void pit_set_mode(struct pit *pit, unsigned which, uint8_t value, uint64_t now)
 {
         struct counter *counter = &pit->counter[which];
         uint8_t mode = (value >> CONTROL_MODE_SHIFT) & 7;
@@ -506,7 +505,7 @@ static void pit_set_mode(struct pit *pit, unsigned which, uint8_t value, int64_t
         }
 }
 
-static void pit_control_write(struct pit *pit, uint8_t value, int64_t now)
+static void pit_control_write(struct pit *pit, uint8_t value, uint64_t now)
 {
         unsigned select = value >> CONTROL_SELECT_SHIFT;
 
@@ -528,7 +527,7 @@ static void pit_control_write(struct pit *pit, uint8_t value, int64_t now)
 }
 
 /* The gate input of a counter (8254, "Gate Pin Operations Summary"). */
-static void counter_set_gate(struct counter *counter, bool gate, int64_t now)
+static void counter_set_gate(struct counter *counter, bool gate, uint64_t now)
 {
         unsigned mode = counter_mode(counter);
 
@@ -543,7 +542,7 @@ static void counter_set_gate(struct counter *counter, bool gate, int64_t now)
         if (!gate)
                 return;
         if (mode == 0 || mode == 4) {
-                counter->start_ns = now;
+                counter->start = now;
                 counter->running = counter->loaded;
         } else if (counter->loaded || mode == 1 || mode == 5) {
                 counter_load(counter, now);
@@ -556,7 +555,7 @@ static uint32_t pit_read(void *opaque, uint16_t port, unsigned size)
 {
         struct pit *pit = opaque;
         unsigned which = port - PORT_PIT;
-        int64_t now = pit_now(pit);
+        uint64_t now = pit_now(pit);
 
         (void)size;
         if (which == PORT_CONTROL)
@@ -569,7 +568,7 @@ static void pit_write(void *opaque, uint16_t port, uint32_t value, unsigned size
 {
         struct pit *pit = opaque;
         unsigned which = port - PORT_PIT;
-        int64_t now = pit_now(pit);
+        uint64_t now = pit_now(pit);
 
         (void)size;
         for (unsigned i = 0; i < COUNTERS; i++)
@@ -587,13 +586,14 @@ static const struct port_ops pit_ops = { pit_read, pit_write, 1 };
 static uint32_t port61_read(void *opaque, uint16_t port, unsigned size)
 {
         struct pit *pit = opaque;
-        int64_t now = pit_now(pit);
+        uint64_t now = pit_now(pit);
+        int64_t now_ns = clock_now_ns(pit->device.env->clock);
         uint32_t value = pit->port61;
 
         (void)port;
         (void)size;
         pit_catch_up(pit, 2, now);
-        if (now / REFRESH_TOGGLE_NS & 1)
+        if (now_ns / REFRESH_TOGGLE_NS & 1)
                 value |= PORT61_REFRESH;
         if (counter_out(&pit->counter[2], now))
                 value |= PORT61_OUT2;
@@ -603,7 +603,7 @@ static uint32_t port61_read(void *opaque, uint16_t port, unsigned size)
 static void port61_write(void *opaque, uint16_t port, uint32_t value, unsigned size)
 {
         struct pit *pit = opaque;
-        int64_t now = pit_now(pit);
+        uint64_t now = pit_now(pit);
 
         (void)port;
         (void)size;
@@ -641,7 +641,7 @@ static void pit_owed_timer(void *opaque)
 static void pit_reset(struct device *device)
 {
         struct pit *pit = (struct pit *)device;
-        int64_t now = pit_now(pit);
+        uint64_t now = pit_now(pit);
 
         for (unsigned i = 0; i < COUNTERS; i++) {
                 struct counter *counter = &pit->counter[i];
@@ -679,17 +679,17 @@ static void pit_destroy(struct device *device)
                 ports_unmap(pit->ranges[i]);
 }
 
-static bool counter_valid(const struct counter *counter, int64_t now)
+static bool counter_valid(const struct counter *counter, uint64_t now)
 {
         return counter_mode(counter) <= 5 && counter_rw(counter) != RW_LATCH && !(counter->control & 0xc0) &&
                counter->period >= 1 && counter->period <= counter_modulus(counter) && counter->start_count <= 0x10000 &&
-               counter->start_ns >= 0 && counter->start_ns <= now && counter->switch_ns >= 0 && counter->latched_bytes <= 2;
+               counter->start <= now && counter->switch_at <= now + 0x10000 && counter->latched_bytes <= 2;
 }
 
 static bool pit_post_load(struct device *device, GError **error)
 {
         struct pit *pit = (struct pit *)device;
-        int64_t now = pit_now(pit);
+        uint64_t now = pit_now(pit);
         bool valid = pit->owed <= OWED_MAX && !(pit->port61 & ~PORT61_WRITABLE) &&
                      pit->counter[2].gate == (pit->port61 & PORT61_GATE2) && pit->counter[0].gate && pit->counter[1].gate;
 

@@ -4,7 +4,7 @@
  * ends the machine with a status.
  *
  * "debug-console" (port E9h as Bochs has it, 402h as SeaBIOS uses it): a write appends its bytes to
- * the file; a read gives the port's low byte (E9h says "I am here").  "debug-exit" (port F4h): a
+ * the file; a read gives E9h at whatever port, by which firmware finds out that somebody listens.  "debug-exit" (port F4h): a
  * write of v ends the process with status (v << 1) | 1.  Both have no state the guest can see.
  *
  * How to add a device.  This file is a complete one, in the order all of them keep:
@@ -30,6 +30,8 @@
 
 #include "base/log.h"
 #include "devices/device.h"
+
+enum { DEBUG_CONSOLE_HERE = 0xe9 };
 
 /* -- Console ----------------------------------------------------------------------------------- */
 
@@ -60,8 +62,9 @@ static const struct property debug_console_properties[] = {
 static uint32_t debug_console_read(void *opaque, uint16_t port, unsigned size)
 {
         (void)opaque;
+        (void)port;
         (void)size;
-        return port & 0xff;
+        return DEBUG_CONSOLE_HERE;
 }
 
 static void debug_console_write(void *opaque, uint16_t port, uint32_t value, unsigned size)

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * cli.h - the subcommands of `lodger`, one file each.
+ *
+ * A subcommand gets its own name as argv[0], returns the exit status of the process, and never
+ * exits by itself.
+ */
+#ifndef LODGER_CLI_CLI_H
+#define LODGER_CLI_CLI_H
+
+#include <glib.h>
+#include <stdbool.h>
+
+enum exit_status {
+        EXIT_OK = 0,            /* the guest powered itself off or was stopped */
+        EXIT_HOST = 1,          /* something on the host failed */
+        EXIT_USAGE = 2,
+        EXIT_RESET = 3,         /* the guest reset under --no-reboot */
+        EXIT_TIMEOUT = 4,
+};
+
+int doctor_main(int argc, char **argv);
+int run_main(int argc, char **argv);
+
+/* Prints "lodger COMMAND: message" on standard error and gives status back. */
+int cli_fail(int status, const char *command, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* Parses options with --help handled.  True: go on.  False: *status is the exit status. */
+bool cli_parse(GOptionContext *context, const char *command, int *argc, char ***argv, int *status);
+
+#endif
