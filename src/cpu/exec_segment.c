@@ -340,7 +340,8 @@ bool exec_arpl(struct cpu *cpu, const struct insn *insn)
 
         if (!cpu_protected(cpu))
                 return cpu_raise(cpu, EXC_UD);
-        if (!operand_probe_rm(cpu, insn, 2) || !operand_read_rm(cpu, insn, 2, &selector))
+        /* Writes only what it changes: a read-only operand that is left as it is does not fault. */
+        if (!operand_read_rm(cpu, insn, 2, &selector))
                 return false;
         lower = (selector & SELECTOR_RPL) < rpl;
         if (lower && !operand_write_rm(cpu, insn, 2, (selector & ~(uint64_t)SELECTOR_RPL) | rpl))

@@ -11,7 +11,7 @@
  *     ROM are lost, as on a bus.
  * P3  Nothing here raises an exception or keeps a translation: tlb.c does.
  */
-#include "cpu/cpu.h"
+#include "cpu/cpuid.h"
 #include "cpu/tlb.h"
 #include "memory/note.h"
 
@@ -22,11 +22,11 @@ enum {
 };
 #define PTE_NX (UINT64_C(1) << 63)
 #define PTE_ADDRESS (((UINT64_C(1) << CPU_PHYSICAL_BITS) - 1) & PAGE_MASK)
-/* Between the physical width and bit 51; in PAE mode bits 52 to 62 are reserved too (SDM 3A tables 4-9 to 4-11). */
-#define PTE_RESERVED_HIGH (((UINT64_C(1) << 52) - 1) & ~((UINT64_C(1) << CPU_PHYSICAL_BITS) - 1))
+/* Address bits of an eight-byte entry.  Those beyond the model's physical width are reserved, and in PAE
+ * mode bits 52 to 62 too (SDM 3A tables 4-8 to 4-11). */
+#define PTE_ADDRESS_FIELD (((UINT64_C(1) << 52) - 1) & PAGE_MASK)
 #define PAE_RESERVED_TOP UINT64_C(0x7ff0000000000000)
-/* PDPTE registers: bits 1, 2, 5 to 8, and all above the physical width (SDM 3A table 4-8). */
-#define PDPTE_RESERVED (UINT64_C(0x1e6) | ~((UINT64_C(1) << CPU_PHYSICAL_BITS) - 1))
+#define PDPTE_RESERVED_LOW UINT64_C(0x1e6)      /* bits 1, 2, 5 to 8 */
 
 /* One entry a walk went through. */
 struct walk_entry {
@@ -45,6 +45,11 @@ struct walk {
         uint64_t page_bytes;
         gpa_t page;             /* physical address of the page, large or small */
 };
+
+static uint64_t beyond_physical(const struct cpu *cpu)
+{
+        return ~((UINT64_C(1) << cpu->model->physical_bits) - 1);
+}
 
 static gpa_t a20_mask(const struct cpu *cpu, gpa_t gpa)
 {
@@ -118,8 +123,10 @@ static bool walk_32(struct cpu *cpu, gva_t linear, struct walk *walk, uint32_t *
                 return false;
         walk_add_rights(walk, entry);
         if ((entry & PTE_PS) && (cpu->cr4 & CR4_PSE)) {
-                /* PSE-36: bits 13 to 20 are address bits 32 to 39; bit 21 is reserved (SDM 3A table 4-4). */
-                if (entry & 1 << 21) {
+                /* PSE-36: bits 13 to 20 are address bits 32 to 39, as far as there are any; the rest, and
+                 * bit 21, are reserved (SDM 3A table 4-4). */
+                unsigned high = cpu_has(cpu, FEATURE_PSE36) ? cpu->model->physical_bits - 32u : 0;
+                if (entry & 0x3fe000 & ~(((1u << high) - 1) << 13)) {
                         *error = PF_PRESENT | PF_RESERVED;
                         return false;
                 }
@@ -174,7 +181,7 @@ static bool walk_pae(struct cpu *cpu, gva_t linear, struct walk *walk, uint32_t 
         /* The registers were checked for reserved bits when they were loaded. */
         if (!(pdpte & PTE_P))
                 return false;
-        return walk_levels(cpu, linear, pdpte & PTE_ADDRESS, 21, PTE_RESERVED_HIGH | PAE_RESERVED_TOP, walk, error);
+        return walk_levels(cpu, linear, pdpte & PTE_ADDRESS, 21, (beyond_physical(cpu) & PTE_ADDRESS_FIELD) | PAE_RESERVED_TOP, walk, error);
 }
 
 /* Finds the page without a look at permissions. */
@@ -185,7 +192,8 @@ static bool walk_tables(struct cpu *cpu, gva_t linear, struct walk *walk, uint32
         walk->no_execute = false;
         *error = 0;
         if (cpu_long_mode(cpu))
-                return walk_levels(cpu, linear, cpu->cr3 & PTE_ADDRESS, 39, PTE_RESERVED_HIGH, walk, error);
+                return walk_levels(cpu, linear, cpu->cr3 & PTE_ADDRESS, 39, beyond_physical(cpu) & PTE_ADDRESS_FIELD, walk,
+                                   error);
         if (cpu->cr4 & CR4_PAE)
                 return walk_pae(cpu, linear, walk, error);
         return walk_32(cpu, linear, walk, error);
@@ -293,12 +301,12 @@ bool cpu_translate_debug(struct cpu *cpu, gva_t linear, gpa_t *gpa)
 bool paging_load_pdptes(struct cpu *cpu, uint64_t cr3)
 {
         struct walk walk = { .entry_bytes = 8 };
-        uint64_t pdpte[4];
+        uint64_t pdpte[4], reserved = PDPTE_RESERVED_LOW | beyond_physical(cpu);
 
         for (unsigned i = 0; i < 4; i++) {
                 walk.count = 0;
                 pdpte[i] = walk_read(cpu, &walk, (cr3 & UINT64_C(0xffffffe0)) + i * 8);
-                if ((pdpte[i] & PTE_P) && (pdpte[i] & PDPTE_RESERVED))
+                if ((pdpte[i] & PTE_P) && (pdpte[i] & reserved))
                         return false;
         }
         for (unsigned i = 0; i < 4; i++)

@@ -252,31 +252,12 @@ static void store_value(uint8_t *at, uint64_t value, unsigned width)
                 __builtin_memcpy(at, &value, 8);
 }
 
-/* The usual case: the frame does not wrap around, so it is one access. */
-static bool frame_push_whole(struct cpu *cpu, const struct frame *frame, struct frame_stack *stack)
-{
-        uint8_t bytes[FRAME_VALUES_MAX * 8];
-        unsigned size = frame->count * frame->width;
-        uint64_t offset = stack->sp - size;
-        gva_t linear;
-
-        for (unsigned i = 0; i < frame->count; i++)
-                store_value(bytes + size - (i + 1) * frame->width, frame->value[i], frame->width);
-        if (!frame_locate(cpu, stack, offset, size, &linear) ||
-            !cpu_write_linear(cpu, linear, bytes, size, stack->access))
-                return false;
-        stack->sp = offset;
-        return true;
-}
-
-bool frame_push(struct cpu *cpu, const struct frame *frame, struct frame_stack *stack)
+/* Each value at its own address, since the pointer may wrap to the top of the stack on its way. */
+static bool frame_push_each(struct cpu *cpu, const struct frame *frame, struct frame_stack *stack)
 {
         uint64_t sp = stack->sp;
         gva_t linear[FRAME_VALUES_MAX];
 
-        if (sp >= frame->count * frame->width)
-                return frame_push_whole(cpu, frame, stack);
-        /* The pointer wraps to the top of the stack on its way: each value has its own address. */
         for (unsigned i = 0; i < frame->count; i++) {
                 sp = (sp - frame->width) & stack->mask;
                 if (!frame_locate(cpu, stack, sp, frame->width, &linear[i]) ||
@@ -287,6 +268,29 @@ bool frame_push(struct cpu *cpu, const struct frame *frame, struct frame_stack *
                 if (!cpu_write_linear(cpu, linear[i], &frame->value[i], frame->width, stack->access))
                         return false;
         stack->sp = sp;
+        return true;
+}
+
+bool frame_push(struct cpu *cpu, const struct frame *frame, struct frame_stack *stack)
+{
+        uint8_t bytes[FRAME_VALUES_MAX * 8];
+        unsigned size = frame->count * frame->width;
+        uint64_t offset = stack->sp - size;
+        gva_t linear;
+
+        if (stack->sp < size)
+                return frame_push_each(cpu, frame, stack);
+        /* The usual case: the frame is one access. */
+        for (unsigned i = 0; i < frame->count; i++)
+                store_value(bytes + size - (i + 1) * frame->width, frame->value[i], frame->width);
+        if (!frame_locate(cpu, stack, offset, size, &linear))
+                return false;
+        if (!cpu_write_linear(cpu, linear, bytes, size, stack->access)) {
+                /* Values are pushed from the top down: CR2 is to name the first one that cannot be. */
+                cpu->exception.pending = false;
+                return frame_push_each(cpu, frame, stack);
+        }
+        stack->sp = offset;
         return true;
 }
 

@@ -173,11 +173,12 @@ static struct block *find_block(struct cpu *cpu, const struct context *context)
 
 /* -- The loop ---------------------------------------------------------------------------------- */
 
-/* INT n and its kin clear TF and so end stepping; every other instruction that started with TF traps. */
+/* INT n and its kin clear TF and so end stepping (INTO that does nothing leaves it); every other
+ * instruction that started with TF traps. */
 static bool step_traps(const struct dbt_cpu *dcpu)
 {
         const struct callout *last = dcpu->last_callout;
-        return !last || !dbt_is_software_interrupt(last->handler);
+        return !last || !dbt_is_software_interrupt(last->handler) || (dcpu->cpu.rflags & FLAG_TF);
 }
 
 enum dbt_stop dbt_run(struct cpu *cpu, uint64_t max_blocks)
@@ -260,6 +261,9 @@ enum dbt_stop dbt_run(struct cpu *cpu, uint64_t max_blocks)
                 }
                 if ((context->mode & MODE_TF) && !cpu->exception.pending && step_traps(dcpu) && !cpu->shadow) {
                         cpu->dr[6] |= 1 << 14;          /* BS */
+                        /* A REP that has elements left saves RF, so that it is not a new instruction (SDM 3B 18.3.1.1). */
+                        if (dcpu->last_callout && dcpu->last_callout->handler == dbt_string && cpu->rip == dcpu->last_callout->rip)
+                                cpu->rflags |= FLAG_RF;
                         cpu_raise(cpu, EXC_DB);
                 }
         }

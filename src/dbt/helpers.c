@@ -80,6 +80,14 @@ static unsigned user_access(const struct cpu *cpu) { return cpu->mode & MODE_USE
  * exactly when they would in place. */
 static uint8_t *bounce(struct cpu *cpu, uint64_t linear) { return cpu->bounce + (linear & 63); }
 
+/* What alignment checking (EFLAGS.AC) asks of an access of that size: its own, of a ten-byte number 8 (SDM 3A 6.15, #AC). */
+static unsigned natural_alignment(unsigned size)
+{
+        if (size == 10)
+                return 8;
+        return size & (size - 1) || size > 8 ? 1 : size;
+}
+
 uint8_t *dbt_memory(struct cpu *cpu, uint64_t linear, uint32_t descriptor, const uint8_t *return_address)
 {
         struct dbt_cpu *dcpu = dbt_cpu(cpu);
@@ -88,11 +96,22 @@ uint8_t *dbt_memory(struct cpu *cpu, uint64_t linear, uint32_t descriptor, const
         uint8_t *host;
 
         dbt_count(dcpu->dbt, DBT_COUNT_MEMORY_SLOW, 1);
+        if (descriptor & ACCESS_DESC_ALIGN16) {
+                uint64_t base = descriptor & ACCESS_DESC_SEGMENT ? cpu->seg[(descriptor >> ACCESS_DESC_SEGMENT_SHIFT) & 7].base : 0;
+                if ((linear + base) & 15) {
+                        cpu_raise_error(cpu, EXC_GP, 0);
+                        goto fault;
+                }
+        }
         if (descriptor & ACCESS_DESC_SEGMENT) {
                 gva_t checked;
                 if (!cpu_segment_check(cpu, (descriptor >> ACCESS_DESC_SEGMENT_SHIFT) & 7, linear, size, access, &checked))
                         goto fault;
                 linear = checked;
+        }
+        if ((cpu->mode & MODE_AC) && linear & (natural_alignment(size) - 1)) {
+                cpu_raise_error(cpu, EXC_AC, 0);
+                goto fault;
         }
         if (!tlb_access(cpu, linear, size, access, &host))
                 goto fault;
@@ -232,7 +251,8 @@ bool dbt_string(struct cpu *cpu, const struct insn *insn)
         uint64_t budget = STRING_BUDGET;
 
         dbt_count(dbt_cpu(cpu)->dbt, DBT_COUNT_STRINGS, 1);
-        if (!insn->rep || !(movs || stos) || insn->address_bytes == 2 || cpu->df_step < 0)
+        if (!insn->rep || !(movs || stos) || insn->address_bytes == 2 || cpu->df_step < 0 ||
+            (cpu->mode & (MODE_TF | MODE_AC)))
                 return exec_string(cpu, insn);
         while (cpu->regs[RCX] & address_mask(insn)) {
                 bool fault = false;

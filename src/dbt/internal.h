@@ -83,7 +83,6 @@ struct insn_origin {
         uint16_t guest_offset;
         uint8_t length;
         bool ends_block;        /* control leaves the block after it: no early exit needed (T14) */
-        bool xmm;               /* its floating-point faults are SIMD ones */
 };
 
 /* A way out of a block to an address known when it was translated. */
@@ -261,6 +260,7 @@ enum {
         ACCESS_DESC_READ = 1 << 12,
         ACCESS_DESC_WRITE = 1 << 13,
         ACCESS_DESC_SEGMENT = 1 << 14,          /* R11 is an offset; segment in bits 16-18 */
+        ACCESS_DESC_ALIGN16 = 1 << 15,          /* #GP(0) unless aligned, before anything else can fault */
         ACCESS_DESC_SEGMENT_SHIFT = 16,
 };
 

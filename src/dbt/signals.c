@@ -60,13 +60,13 @@ static void save_registers(struct cpu *cpu, bool wide, const greg_t *g)
 }
 
 /* The guest exception, or -1 when no guest instruction raises this. */
-static int exception_of(const struct cpu *cpu, int number, const siginfo_t *info, const struct insn_origin *map)
+static int exception_of(const struct cpu *cpu, int number, const siginfo_t *info, greg_t trap)
 {
         switch (number) {
         case SIGFPE:
                 if (info->si_code == FPE_INTDIV || info->si_code == FPE_INTOVF)
                         return EXC_DE;
-                if (!map->xmm)
+                if (trap == EXC_MF)             /* also of an SSE instruction with an MMX operand */
                         return EXC_MF;
                 return cpu->cr4 & CR4_OSXMMEXCPT ? EXC_XM : EXC_UD;
         case SIGSEGV:
@@ -91,7 +91,7 @@ static void handler(int number, siginfo_t *info, void *context)
                 pass_on(number, info, context);
                 return;
         }
-        int vector = exception_of(cpu, number, info, map);
+        int vector = exception_of(cpu, number, info, g[REG_TRAPNO]);
         if (vector < 0) {
                 pass_on(number, info, context);
                 return;

@@ -54,6 +54,9 @@ static bool needs_66(const struct insn *insn)
                 return true;
         if (insn->operand_bytes != 2)
                 return false;
+        /* Fences and MOVNTI: a prefix selects another instruction, or none. */
+        if (insn->map == MAP_0F && (insn->code == 0xae || insn->code == 0xc3))
+                return false;
         if (!(insn->opcode->attr & (ATTR_X87 | ATTR_MMX | ATTR_SSE)))
                 return true;
         for (unsigned i = 0; i < 4; i++)
@@ -122,6 +125,14 @@ static void emit_x87_pointers(struct translator *t)
         const struct insn *insn = &t->insn;
         struct emit *e = &t->e;
 
+        if (insn->map == MAP_PRIMARY && insn->code == 0xdb && insn->modrm == 0xe3) {    /* FNINIT clears them */
+                emit_store32_imm(e, STATE(fpu.ip), 0);
+                emit_store32_imm(e, STATE(fpu.dp), 0);
+                emit_store16_imm(e, STATE(fpu.op), 0);
+                emit_store16_imm(e, STATE(fpu.cs), 0);
+                emit_store16_imm(e, STATE(fpu.ds), 0);
+                return;
+        }
         if (!(insn->opcode->attr & ATTR_X87) || (insn->opcode->attr & ATTR_X87_NODATA))
                 return;
         if (t->wide) {
@@ -306,6 +317,11 @@ void translate_copy(struct translator *t)
         name_operands(insn, &o);
         if (f->memory) {
                 uint32_t access = (op->attr & ATTR_LOAD ? ACCESS_DESC_READ : 0) | (op->attr & ATTR_STORE ? ACCESS_DESC_WRITE : 0);
+                /* An x87 store that raises an unmasked exception stores nothing: through the bounce buffer, what was there. */
+                if ((op->attr & ATTR_X87) && (op->attr & ATTR_STORE))
+                        access |= ACCESS_DESC_READ;
+                if (op->attr & ATTR_ALIGN16)
+                        access |= ACCESS_DESC_ALIGN16;
                 translate_operand(t, insn->memory_bytes, access);
                 f->mem = HOST_MEM_INDEX(H_ADDEND, H_LINEAR, 0, 0);
         }

@@ -107,7 +107,8 @@ static void emit_tlb_lookup(struct translator *t, unsigned size, uint32_t access
         /* RSP as base and R10 as index: SIB allows it. */
         emit_lea64(e, H_RCX, HOST_MEM_INDEX(H_RCX, H_LINEAR, 0, (int32_t)size - 1));
         emit_shift_page(t, H_RCX, H_RCX);
-        emit_jrcxz(e, 5);
+        if (!mode_has(t, MODE_AC))      /* where alignment is checked, always out of line */
+                emit_jrcxz(e, 5);
         uint8_t *miss = emit_jmp(e, NULL);
         emit_load64(e, H_ADDEND, HOST_MEM_INDEX(H_RSP, H_ADDEND, 3, (int32_t)(view + offsetof(struct tlb_view, addend))));
 

@@ -1,26 +1,78 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# One line a test: its name; then, below, its sources.  Kept sorted.
 if HAVE_CHECK
-check_PROGRAMS += \
-        tests/unit/test_clock \
-        tests/unit/test_devices \
-        tests/unit/test_ioapic \
-        tests/unit/test_dbt \
-        tests/unit/test_lock \
-        tests/unit/test_log \
-        tests/unit/test_memory \
-        tests/unit/test_parse \
-        tests/unit/test_pic \
-        tests/unit/test_pit \
-        tests/unit/test_ports \
-        tests/unit/test_state \
-        tests/unit/test_uart
+check_PROGRAMS += tests/unit/test_access
+check_PROGRAMS += tests/unit/test_clock
+check_PROGRAMS += tests/unit/test_cpuid
+check_PROGRAMS += tests/unit/test_dbt
+check_PROGRAMS += tests/unit/test_decode
+check_PROGRAMS += tests/unit/test_decode_host
+if HAVE_CAPSTONE
+check_PROGRAMS += tests/unit/test_decode_capstone
 endif
+check_PROGRAMS += tests/unit/test_devices
+check_PROGRAMS += tests/unit/test_exception
+check_PROGRAMS += tests/unit/test_exec_fpu
+check_PROGRAMS += tests/unit/test_exec_integer
+check_PROGRAMS += tests/unit/test_exec_system
+check_PROGRAMS += tests/unit/test_ioapic
+check_PROGRAMS += tests/unit/test_lapic
+check_PROGRAMS += tests/unit/test_lock
+check_PROGRAMS += tests/unit/test_log
+check_PROGRAMS += tests/unit/test_memory
+check_PROGRAMS += tests/unit/test_msr
+check_PROGRAMS += tests/unit/test_paging
+check_PROGRAMS += tests/unit/test_parse
+check_PROGRAMS += tests/unit/test_pic
+check_PROGRAMS += tests/unit/test_pit
+check_PROGRAMS += tests/unit/test_ports
+check_PROGRAMS += tests/unit/test_segment
+check_PROGRAMS += tests/unit/test_state
+check_PROGRAMS += tests/unit/test_uart
+endif
+
+tests_unit_test_access_SOURCES = tests/unit/test_access.c tests/unit/cpu_fixture.h
+tests_unit_test_access_LDADD = $(test_libs)
 
 tests_unit_test_clock_SOURCES = tests/unit/test_clock.c tests/unit/unit.h
 tests_unit_test_clock_LDADD = $(test_libs)
 
+tests_unit_test_cpuid_SOURCES = tests/unit/test_cpuid.c tests/unit/cpu_fixture.h
+tests_unit_test_cpuid_LDADD = $(test_libs)
+
 tests_unit_test_dbt_SOURCES = tests/unit/test_dbt.c
 tests_unit_test_dbt_LDADD = $(test_libs)
+
+tests_unit_test_decode_SOURCES = tests/unit/test_decode.c
+tests_unit_test_decode_LDADD = $(test_libs)
+
+tests_unit_test_decode_capstone_SOURCES = tests/unit/test_decode_capstone.c
+tests_unit_test_decode_capstone_LDADD = $(test_libs)
+
+tests_unit_test_decode_host_SOURCES = tests/unit/test_decode_host.c
+tests_unit_test_decode_host_LDADD = $(test_libs)
+
+tests_unit_test_devices_SOURCES = tests/unit/test_devices.c tests/unit/rig.h tests/unit/unit.h
+tests_unit_test_devices_LDADD = $(test_libs)
+
+tests_unit_test_exception_SOURCES = tests/unit/test_exception.c tests/unit/cpu_fixture.h
+tests_unit_test_exception_LDADD = $(test_libs)
+
+tests_unit_test_exec_fpu_SOURCES = tests/unit/test_exec_fpu.c tests/unit/exec_fixture.h
+tests_unit_test_exec_fpu_LDADD = $(test_libs)
+
+tests_unit_test_exec_integer_SOURCES = tests/unit/test_exec_integer.c tests/unit/exec_fixture.h tests/unit/native32.h
+tests_unit_test_exec_integer_LDADD = $(test_libs)
+
+tests_unit_test_exec_system_SOURCES = tests/unit/test_exec_system.c tests/unit/exec_fixture.h
+tests_unit_test_exec_system_LDADD = $(test_libs)
+
+tests_unit_test_ioapic_SOURCES = tests/unit/test_ioapic.c tests/unit/rig.h tests/unit/unit.h
+tests_unit_test_ioapic_LDADD = $(test_libs)
+
+tests_unit_test_lapic_SOURCES = tests/unit/test_lapic.c tests/unit/cpu_fixture.h
+tests_unit_test_lapic_LDADD = $(test_libs)
+tests_unit_test_lapic_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=cpu_request
 
 tests_unit_test_lock_SOURCES = tests/unit/test_lock.c
 tests_unit_test_lock_LDADD = $(test_libs)
@@ -31,17 +83,14 @@ tests_unit_test_log_LDADD = $(test_libs)
 tests_unit_test_memory_SOURCES = tests/unit/test_memory.c
 tests_unit_test_memory_LDADD = $(test_libs)
 
+tests_unit_test_msr_SOURCES = tests/unit/test_msr.c tests/unit/cpu_fixture.h
+tests_unit_test_msr_LDADD = $(test_libs)
+
+tests_unit_test_paging_SOURCES = tests/unit/test_paging.c tests/unit/cpu_fixture.h
+tests_unit_test_paging_LDADD = $(test_libs)
+
 tests_unit_test_parse_SOURCES = tests/unit/test_parse.c src/cli/parse.c
 tests_unit_test_parse_LDADD = $(test_libs)
-
-tests_unit_test_state_SOURCES = tests/unit/test_state.c
-tests_unit_test_state_LDADD = $(test_libs)
-
-tests_unit_test_devices_SOURCES = tests/unit/test_devices.c tests/unit/rig.h tests/unit/unit.h
-tests_unit_test_devices_LDADD = $(test_libs)
-
-tests_unit_test_ioapic_SOURCES = tests/unit/test_ioapic.c tests/unit/rig.h tests/unit/unit.h
-tests_unit_test_ioapic_LDADD = $(test_libs)
 
 tests_unit_test_pic_SOURCES = tests/unit/test_pic.c tests/unit/rig.h tests/unit/unit.h
 tests_unit_test_pic_LDADD = $(test_libs)
@@ -52,40 +101,40 @@ tests_unit_test_pit_LDADD = $(test_libs)
 tests_unit_test_ports_SOURCES = tests/unit/test_ports.c tests/unit/unit.h
 tests_unit_test_ports_LDADD = $(test_libs)
 
-tests_unit_test_uart_SOURCES = tests/unit/test_uart.c tests/unit/rig.h tests/unit/unit.h
-tests_unit_test_uart_LDADD = $(test_libs)
-# The system half of the CPU.
-if HAVE_CHECK
-check_PROGRAMS += tests/unit/test_access tests/unit/test_exception tests/unit/test_paging tests/unit/test_segment
-endif
-tests_unit_test_access_SOURCES = tests/unit/test_access.c tests/unit/cpu_fixture.h
-tests_unit_test_access_LDADD = $(test_libs)
-tests_unit_test_exception_SOURCES = tests/unit/test_exception.c tests/unit/cpu_fixture.h
-tests_unit_test_exception_LDADD = $(test_libs)
-tests_unit_test_paging_SOURCES = tests/unit/test_paging.c tests/unit/cpu_fixture.h
-tests_unit_test_paging_LDADD = $(test_libs)
 tests_unit_test_segment_SOURCES = tests/unit/test_segment.c tests/unit/cpu_fixture.h
 tests_unit_test_segment_LDADD = $(test_libs)
 
-# The rest of the CPU: models, MSRs, instructions in C, the local APIC.
+# The board's devices, tables and kernel images.
 if HAVE_CHECK
 check_PROGRAMS += \
-        tests/unit/test_cpuid \
-        tests/unit/test_exec_fpu \
-        tests/unit/test_exec_integer \
-        tests/unit/test_exec_system \
-        tests/unit/test_lapic \
-        tests/unit/test_msr
+        tests/unit/test_acpi \
+        tests/unit/test_boot_image \
+        tests/unit/test_fw_cfg \
+        tests/unit/test_i8042 \
+        tests/unit/test_pci \
+        tests/unit/test_rtc
 endif
-tests_unit_test_cpuid_SOURCES = tests/unit/test_cpuid.c tests/unit/cpu_fixture.h
-tests_unit_test_cpuid_LDADD = $(test_libs)
-tests_unit_test_exec_fpu_SOURCES = tests/unit/test_exec_fpu.c tests/unit/exec_fixture.h
-tests_unit_test_exec_fpu_LDADD = $(test_libs)
-tests_unit_test_exec_integer_SOURCES = tests/unit/test_exec_integer.c tests/unit/exec_fixture.h tests/unit/native32.h
-tests_unit_test_exec_integer_LDADD = $(test_libs)
-tests_unit_test_exec_system_SOURCES = tests/unit/test_exec_system.c tests/unit/exec_fixture.h
-tests_unit_test_exec_system_LDADD = $(test_libs)
-tests_unit_test_lapic_SOURCES = tests/unit/test_lapic.c tests/unit/cpu_fixture.h
-tests_unit_test_lapic_LDADD = $(test_libs)
-tests_unit_test_msr_SOURCES = tests/unit/test_msr.c tests/unit/cpu_fixture.h
-tests_unit_test_msr_LDADD = $(test_libs)
+
+tests_unit_test_acpi_SOURCES = tests/unit/test_acpi.c tests/unit/unit.h
+tests_unit_test_acpi_LDADD = $(test_libs)
+
+tests_unit_test_boot_image_SOURCES = tests/unit/test_boot_image.c tests/unit/unit.h
+tests_unit_test_boot_image_LDADD = $(test_libs)
+
+tests_unit_test_fw_cfg_SOURCES = tests/unit/test_fw_cfg.c tests/unit/board_fixture.h tests/unit/unit.h
+tests_unit_test_fw_cfg_LDADD = $(test_libs)
+
+tests_unit_test_i8042_SOURCES = tests/unit/test_i8042.c tests/unit/board_fixture.h tests/unit/unit.h
+tests_unit_test_i8042_LDADD = $(test_libs)
+
+tests_unit_test_pci_SOURCES = tests/unit/test_pci.c tests/unit/board_fixture.h tests/unit/unit.h
+tests_unit_test_pci_LDADD = $(test_libs)
+
+tests_unit_test_rtc_SOURCES = tests/unit/test_rtc.c tests/unit/board_fixture.h tests/unit/unit.h
+tests_unit_test_rtc_LDADD = $(test_libs)
+
+tests_unit_test_state_SOURCES = tests/unit/test_state.c
+tests_unit_test_state_LDADD = $(test_libs)
+
+tests_unit_test_uart_SOURCES = tests/unit/test_uart.c tests/unit/rig.h tests/unit/unit.h
+tests_unit_test_uart_LDADD = $(test_libs)

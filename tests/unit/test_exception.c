@@ -266,12 +266,13 @@ START_TEST(fault_during_software_interrupt)
         /* The ring-0 stack's page is missing, then its frame spans two pages of which the lower is missing. */
         set_page(STACK0 - 0x1000, 0);
         ck_software(0x50, EXC_PF, PF_WRITE);
-        ck_assert_uint_eq(cpu->exception.cr2, STACK0 - 20);
+        ck_assert_uint_eq(cpu->exception.cr2, STACK0 - 4);      /* the first push that fails */
         set_page(STACK0 - 0x1000, 7);
         poke(TSS_AT + 4, 0x5008, 4);
         poke(0x5000, 0x1122334455667788, 8);
         set_page(0x4000, 5);                                    /* holds the TSS: readable, not writable */
         ck_software(0x50, EXC_PF, PF_PRESENT | PF_WRITE);
+        ck_assert_uint_eq(cpu->exception.cr2, 0x4ffc);
         ck_assert_uint_eq(peek(0x5000, 8), 0x1122334455667788);
         ck_assert_uint_eq(peek(TABLES_AT + 0x1000 + 4 * 4, 4) & 0x40, 0);
         /* It can be restarted. */
@@ -328,7 +329,7 @@ START_TEST(combinations)
         cpu_raise_error(cpu, EXC_GP, 0);
         cpu_deliver_exception(cpu);
         ck_assert_uint_eq(cpu->rip, HANDLER(14));
-        ck_assert_uint_eq(cpu->cr2, STACK0 - 24);
+        ck_assert_uint_eq(cpu->cr2, STACK0 - 4);
         ck_assert_uint_eq(stack32(1), CODE_AT - 0x100);
 }
 END_TEST
@@ -360,6 +361,10 @@ START_TEST(task_gates_are_refused)
         set_idt(8, TSS_SELECTOR, 0, 0x85);
         set_idt(0x50, TSS_SELECTOR, 0, 0xe5);
         ck_software(0x50, EXC_GP, TSS_SELECTOR);
+        set_gdt(TSS_SELECTOR, TSS_AT, 0x67, 0x09);
+        ck_software(0x50, EXC_NP, TSS_SELECTOR);
+        set_idt(0x50, 0x1000, 0, 0xe5);
+        ck_software(0x50, EXC_GP, 0x1000);
 }
 END_TEST
 

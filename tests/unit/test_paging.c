@@ -116,6 +116,16 @@ START_TEST(large_32)
         ck_assert_uint_eq(t.gpa, UINT64_C(0x100712345));
         poke(PD + 4, 0x00400000 | 1 << 21 | PS | P, 4);
         ck_refused(0x00712345, ACCESS_READ, PF_PRESENT | PF_RESERVED);
+        /* Physical addresses as wide as the model's. */
+        cpu->model = cpu_model_find("pentium3");
+        poke(PD + 4, 0x00400000 | 1 << 16 | PS | P, 4);
+        ck_assert(walk(0x00712345, ACCESS_READ));
+        poke(PD + 4, 0x00400000 | 1 << 17 | PS | P, 4);
+        ck_refused(0x00712345, ACCESS_READ, PF_PRESENT | PF_RESERVED);
+        cpu->model = cpu_model_find("pentium");
+        poke(PD + 4, 0x00400000 | 1 << 13 | PS | P, 4);
+        ck_refused(0x00712345, ACCESS_READ, PF_PRESENT | PF_RESERVED);
+        cpu->model = cpu_model_find("host");
         /* Without PSE the bit is ignored. */
         cpu->cr4 = 0;
         poke(PD + 4, PT | PS | P, 4);
