@@ -125,29 +125,28 @@ bool exec_salc(struct cpu *cpu, const struct insn *insn)
 
 /* -- Memory operands of other kinds ------------------------------------------------------------ */
 
+/* The signed value of the lower `size` bytes, 2 or 4. */
+static int64_t signed_part(uint64_t value, unsigned size)
+{
+        return size == 2 ? (int16_t)value : (int32_t)value;
+}
+
+/* The upper bound is looked at only when the lower one is kept, as on the processor: it may be unmapped. */
 bool exec_bound(struct cpu *cpu, const struct insn *insn)
 {
+        enum cpu_segment segment = (enum cpu_segment)insn->segment;
         unsigned size = insn->operand_bytes;
         uint64_t offset, lower = 0, upper = 0;
-        int64_t index, low, high;
+        int64_t index = signed_part(operand_get_modrm_reg(cpu, insn, size), size);
 
         operand_address(cpu, insn, &offset);
-        if (!cpu_read(cpu, (enum cpu_segment)insn->segment, offset, &lower, size) ||
-            !cpu_read(cpu, (enum cpu_segment)insn->segment, operand_truncate(offset + size, insn->address_bytes), &upper, size))
+        if (!cpu_read(cpu, segment, offset, &lower, size))
                 return false;
-        index = (int64_t)operand_get_modrm_reg(cpu, insn, size);
-        low = (int64_t)lower;
-        high = (int64_t)upper;
-        if (size == 2) {
-                index = (int16_t)index;
-                low = (int16_t)low;
-                high = (int16_t)high;
-        } else {
-                index = (int32_t)index;
-                low = (int32_t)low;
-                high = (int32_t)high;
-        }
-        return (index >= low && index <= high) || cpu_raise(cpu, EXC_BR);
+        if (index < signed_part(lower, size))
+                return cpu_raise(cpu, EXC_BR);
+        if (!cpu_read(cpu, segment, operand_truncate(offset + size, insn->address_bytes), &upper, size))
+                return false;
+        return index <= signed_part(upper, size) || cpu_raise(cpu, EXC_BR);
 }
 
 bool exec_xlat(struct cpu *cpu, const struct insn *insn)
@@ -195,6 +194,7 @@ bool exec_bt_mem(struct cpu *cpu, const struct insn *insn)
         unsigned size = insn->operand_bytes, unit_bits = size * 8, unit_shift = (unsigned)__builtin_ctz(unit_bits);
         uint64_t index = operand_get_modrm_reg(cpu, insn, size), value = 0, offset;
         int64_t signed_index = size == 2 ? (int16_t)index : size == 4 ? (int32_t)index : (int64_t)index;
+        int64_t unit = signed_index >> unit_shift;
         unsigned bit = (unsigned)(index & (unit_bits - 1));
         unsigned access = op == BIT_TEST ? ACCESS_READ : ACCESS_WRITE;
         uint64_t mask = UINT64_C(1) << bit;
@@ -207,7 +207,7 @@ bool exec_bt_mem(struct cpu *cpu, const struct insn *insn)
                         operand_set_reg(cpu, insn->rm, size, insn->rex, bit_apply(op, value, mask));
         } else if (op == BIT_TEST) {
                 operand_address(cpu, insn, &offset);
-                offset = operand_truncate(offset + (uint64_t)((signed_index >> unit_shift) * (int64_t)size), insn->address_bytes);
+                offset = operand_truncate(offset + (uint64_t)(unit * (int64_t)size), insn->address_bytes);
                 if (!cpu_read(cpu, (enum cpu_segment)insn->segment, offset, &value, size))
                         return false;
                 carry = value & mask;
@@ -217,14 +217,15 @@ bool exec_bt_mem(struct cpu *cpu, const struct insn *insn)
                 gva_t linear;
 
                 operand_address(cpu, insn, &offset);
-                offset = operand_truncate(offset + (uint64_t)((signed_index >> unit_shift) * (int64_t)size), insn->address_bytes);
+                offset = operand_truncate(offset + (uint64_t)(unit * (int64_t)size), insn->address_bytes);
                 if (!cpu_segment_check(cpu, (enum cpu_segment)insn->segment, offset, size, access, &linear) ||
                     !tlb_access(cpu, linear, size, access | user, &host))
                         return false;
                 if (host) {
                         carry = bit_change_locked(host, op, bit);
                 } else {
-                        if (!cpu_probe_write(cpu, linear, size, user) || !cpu_read_linear(cpu, linear, &value, size, user))
+                        if (!cpu_probe_write(cpu, linear, size, user) ||
+                            !cpu_read_linear(cpu, linear, &value, size, user))
                                 return false;
                         carry = value & mask;
                         value = bit_apply(op, value, mask);

@@ -192,11 +192,17 @@ static struct host_mem selector_of(unsigned segment)
                                          offsetof(struct segment, selector)));
 }
 
+/* Only the selector is written, whatever the slot's size, as current processors do (SDM 2B, PUSH). */
 void translate_push_seg(struct translator *t)
 {
+        int32_t size = t->insn.operand_bytes;
+
+        emit_stack_offset(t, H_GUEST_RSP, -size);
+        translate_check(t, SEG_SS, 2, ACCESS_DESC_WRITE, false);
         emit_load16zx(&t->e, H_RCX, selector_of(insn_segment_operand(&t->insn)));
-        emit_store64(&t->e, DSTATE(temp), H_RCX);
-        push_temp(t, t->insn.operand_bytes);
+        translate_store(t, H_RCX, 2);
+        translate_move_stack(t, -size);
+        translate_close_store(t);
 }
 
 /* MOV r/m, Sreg: a register gets it zero-extended to the operand size, memory always 16 bits. */

@@ -683,8 +683,9 @@ static void aim_branches(struct build *b)
         /* Not into the instruction itself: it could go round for ever. */
         if (operands[0] == OPERAND_Jb && (int8_t)c->code[insn->length - 1] < 0 && (int8_t)c->code[insn->length - 1] >= -(int)insn->length)
                 c->code[insn->length - 1] = 0x20;
-        if (operands[0] == OPERAND_Jz && insn->operand_bytes == 4)
-                put_little(c->code + insn->length - 4, pick_landing(b, code16) - c->before.eip - insn->length, 4);
+        if (operands[0] == OPERAND_Jz)
+                put_little(c->code + insn->length - insn->operand_bytes, pick_landing(b, code16) - c->before.eip - insn->length,
+                           insn->operand_bytes);
         if (operands[0] == OPERAND_Ap) {
                 uint16_t cs = isa_chance(&b->random, 1, 3) ? pick_selector(b) : c->before.seg[ISA_CS];
                 unsigned size = insn->operand_bytes;
