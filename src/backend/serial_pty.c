@@ -7,7 +7,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <termios.h>
 #include <unistd.h>
@@ -53,7 +52,6 @@ static bool pty_open(struct serial_backend *backend, const char *argument, GErro
 
         backend->data = pty;
         backend->place = g_strdup(name);
-        fprintf(stderr, "lodger: serial line on %s\n", name);
         serial_streams_open(backend, pty->master, pty->master);
         return true;
 }

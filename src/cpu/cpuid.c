@@ -15,7 +15,7 @@
 enum { EDX_APIC = 1 << 9, ECX_OSXSAVE = 1 << 27 };
 #define ECX_HYPERVISOR (1u << 31)
 /* Leaf 7. */
-enum { EBX_NO_FPU_CS_DS = 1 << 13, EDX_SPEC_CTRL = 1 << 26, EDX_ARCH_CAPABILITIES = 1 << 29 };
+enum { EBX_TSC_ADJUST = 1 << 1, EBX_NO_FPU_CS_DS = 1 << 13, EDX_SPEC_CTRL = 1 << 26, EDX_ARCH_CAPABILITIES = 1 << 29 };
 
 enum { HYPERVISOR_LEAF = 0x40000000, HYPERVISOR_LAST = 0x40000010 };
 
@@ -68,6 +68,8 @@ static void leaf_7(const struct cpu_model *model, uint32_t subleaf, uint32_t out
                 return;
         out[1] = model->feature_words[CPUID_7B];
         out[2] = model->feature_words[CPUID_7C];
+        /* MSR_TSC_ADJUST: with it, kernels trust the time stamp counter and watch it no more. */
+        out[1] |= EBX_TSC_ADJUST;
         if (model->no_fpu_cs_ds)
                 out[1] |= EBX_NO_FPU_CS_DS;
         if (model->arch_capabilities)
@@ -113,7 +115,7 @@ static void leaf_extended(const struct cpu_model *model, uint32_t leaf, uint32_t
                 out[3] = 1 << 8;                        /* invariant TSC */
                 break;
         case 0x80000008:
-                out[0] = model->physical_bits | 32 << 8;
+                out[0] = model->physical_bits | (cpu_model_has(model, FEATURE_LM) ? 48 : 32) << 8;
                 break;
         default:
                 break;
@@ -186,7 +188,7 @@ void cpuid_query(struct cpu *cpu, uint32_t leaf, uint32_t subleaf, uint32_t out[
                 out[2] = CPUID_CRYSTAL_HZ;
                 break;
         case 0x16:
-                out[0] = out[1] = (uint32_t)(model->tsc_hz / 1000000) & 0xffff;
+                out[0] = out[1] = (uint32_t)((model->tsc_hz + 500000) / 1000000) & 0xffff;
                 out[2] = 100;
                 break;
         default:

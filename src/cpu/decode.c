@@ -187,7 +187,9 @@ static void insn_settle_prefixes(struct insn *insn, const struct prefixes *prefi
                 insn->operand_bytes = insn->rex & REX_W ? 8 : natural;
         if (insn->map == MAP_PRIMARY && (insn->code & 0xfc) == 0x6c && insn->operand_bytes == 8)
                 insn->operand_bytes = 4;        /* INS and OUTS have no 64-bit form */
-        if (shape & (SHAPE_NATIVE | SHAPE_CONTROL))
+        if (shape & SHAPE_NATIVE)
+                insn->operand_bytes = insn->rex & REX_W ? 8 : 4;
+        if (shape & SHAPE_CONTROL)
                 insn->operand_bytes = mode & MODE_CODE64 ? 8 : 4;
         if ((mode & MODE_CODE64) && (opcode->attr & ATTR_DEFAULT_64)) {
                 /* Intel ignores 66h before near branches in 64-bit mode; stack instructions obey it. */

@@ -266,7 +266,7 @@ static bool deliver_protected(struct cpu *cpu, const struct event *event, uint64
         if (!read_gate(cpu, event, &gate))
                 return false;
         if (gate.type == TYPE_TASK_GATE)
-                return task_switch(cpu, gate.selector, TASK_INTERRUPT);
+                return task_switch(cpu, gate.selector, TASK_INTERRUPT, event->ext);
         if (!read_handler_segment(cpu, event, &gate, &target) || !choose_stack(cpu, event, &gate, &target) ||
             !push_frame(cpu, event, &gate, &target))
                 return false;

@@ -87,6 +87,12 @@ insn_handler exec_sysexit;
 insn_handler exec_syscall;
 insn_handler exec_sysret;
 
+/* -- 64-bit mode only (exec_long.c) -------------------------------------------------------------- */
+
+insn_handler exec_swapgs;
+insn_handler exec_rd_segment_base;      /* RDFSBASE, RDGSBASE: Ry */
+insn_handler exec_wr_segment_base;      /* WRFSBASE, WRGSBASE: Ry */
+
 /* -- System registers --------------------------------------------------------------------------- */
 
 insn_handler exec_cpuid;

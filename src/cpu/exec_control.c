@@ -15,7 +15,8 @@
 #include "cpu/tlb.h"
 
 #define CR0_IMPLEMENTED \
-        (CR0_PE | CR0_MP | CR0_EM | CR0_TS | CR0_ET | CR0_NE | CR0_WP | CR0_AM | (uint32_t)CR0_NW | (uint32_t)CR0_CD | CR0_PG)
+        (CR0_PE | CR0_MP | CR0_EM | CR0_TS | CR0_ET | CR0_NE | CR0_WP | CR0_AM | (uint32_t)CR0_NW | \
+         (uint32_t)CR0_CD | CR0_PG)
 /* DR6: bits that are always set; DR7: bits that can be set, and one that is. */
 enum { DR6_WRITABLE = 0xe00f, DR7_WRITABLE = (int)0xffff23ff, DR7_ONE = 1 << 10 };
 #define DR6_ONES 0xffff0ff0u
@@ -55,7 +56,8 @@ static bool write_cr0(struct cpu *cpu, uint64_t value)
         uint64_t changed;
         bool pae;
 
-        if (value >> 32 || ((value & CR0_PG) && !(value & CR0_PE)) || ((value & (uint32_t)CR0_NW) && !(value & (uint32_t)CR0_CD)))
+        if (value >> 32 || ((value & CR0_PG) && !(value & CR0_PE)) ||
+            ((value & (uint32_t)CR0_NW) && !(value & (uint32_t)CR0_CD)))
                 return general_protection(cpu);
         if (!long_mode_allows(cpu, value))
                 return general_protection(cpu);

@@ -264,7 +264,8 @@ bool exec_fnsave(struct cpu *cpu, const struct insn *insn)
         cpu_host_begin(cpu);
         put_environment(cpu, area, width);
         for (unsigned i = 0; i < 8; i++)
-                fpu_copy(area + ENV_WORDS * width + i * FPU_ST_BYTES, cpu->fpu.image + FPU_ST + i * FPU_ST_STRIDE, FPU_ST_BYTES);
+                fpu_copy(area + ENV_WORDS * width + i * FPU_ST_BYTES, cpu->fpu.image + FPU_ST + i * FPU_ST_STRIDE,
+                         FPU_ST_BYTES);
         operand_address(cpu, insn, &offset);
         if (!cpu_write(cpu, (enum cpu_segment)insn->segment, offset, area, ENV_WORDS * width + X87_STACK_BYTES))
                 return false;
@@ -287,7 +288,8 @@ bool exec_frstor(struct cpu *cpu, const struct insn *insn)
                 return false;
         get_environment(cpu, area, width);
         for (unsigned i = 0; i < 8; i++)
-                fpu_copy(cpu->fpu.image + FPU_ST + i * FPU_ST_STRIDE, area + ENV_WORDS * width + i * FPU_ST_BYTES, FPU_ST_BYTES);
+                fpu_copy(cpu->fpu.image + FPU_ST + i * FPU_ST_STRIDE, area + ENV_WORDS * width + i * FPU_ST_BYTES,
+                         FPU_ST_BYTES);
         return true;
 }
 
@@ -372,17 +374,19 @@ static void enter_mmx(struct cpu *cpu)
 
 /* Bytes of data whose mask byte has its top bit set go to memory.  All of them are checked before the first
  * is written (T11); bytes that are not selected raise nothing, which the SDM leaves to the processor. */
-static bool masked_store(struct cpu *cpu, const struct insn *insn, const uint8_t *data, const uint8_t *mask, unsigned bytes)
+static bool masked_store(struct cpu *cpu, const struct insn *insn, const uint8_t *data, const uint8_t *mask,
+                         unsigned bytes)
 {
         enum cpu_segment segment = insn->segment_override ? (enum cpu_segment)insn->segment : SEG_DS;
         unsigned user = cpu_user_access(cpu);
         gva_t linear[16];
 
         for (unsigned i = 0; i < bytes; i++) {
+                uint64_t offset = operand_truncate(cpu->regs[RDI] + i, insn->address_bytes);
+
                 if (!(mask[i] & 0x80))
                         continue;
-                if (!cpu_segment_check(cpu, segment, operand_truncate(cpu->regs[RDI] + i, insn->address_bytes), 1, ACCESS_WRITE,
-                                       &linear[i]) ||
+                if (!cpu_segment_check(cpu, segment, offset, 1, ACCESS_WRITE, &linear[i]) ||
                     !cpu_probe_write(cpu, linear[i], 1, user))
                         return false;
         }
@@ -401,8 +405,11 @@ bool exec_maskmov(struct cpu *cpu, const struct insn *insn)
         if (cpu->cr0 & CR0_TS)
                 return cpu_raise(cpu, EXC_NM);
         cpu_host_begin(cpu);
-        if (sse)
-                return masked_store(cpu, insn, cpu->fpu.image + FPU_XMM + insn->reg * 16, cpu->fpu.image + FPU_XMM + insn->rm * 16, 16);
+        if (sse) {
+                const uint8_t *xmm = cpu->fpu.image + FPU_XMM;
+
+                return masked_store(cpu, insn, xmm + insn->reg * 16, xmm + insn->rm * 16, 16);
+        }
         if (!x87_no_pending(cpu) ||
             !masked_store(cpu, insn, mmx_register(cpu, insn->reg & 7), mmx_register(cpu, insn->rm & 7), 8))
                 return false;

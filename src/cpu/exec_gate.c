@@ -169,14 +169,14 @@ bool far_through_system(struct cpu *cpu, const struct descriptor *descriptor, ui
                         break;
                 if (!descriptor_present(descriptor->raw))
                         return cpu_raise_error(cpu, EXC_NP, error);
-                return task_switch(cpu, gate_selector(descriptor->raw), reason);
+                return task_switch(cpu, gate_selector(descriptor->raw), reason, 0);
         case TYPE_TSS16:
         case TYPE_TSS32:
                 if (wide || (selector & SELECTOR_TI) || !system_allowed(cpu, descriptor, selector))
                         break;
                 if (!descriptor_present(descriptor->raw))
                         return cpu_raise_error(cpu, EXC_NP, error);
-                return task_switch(cpu, selector, reason);
+                return task_switch(cpu, selector, reason, 0);
         default:
                 break;
         }

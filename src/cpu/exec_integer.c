@@ -194,6 +194,7 @@ bool exec_bt_mem(struct cpu *cpu, const struct insn *insn)
         unsigned size = insn->operand_bytes, unit_bits = size * 8, unit_shift = (unsigned)__builtin_ctz(unit_bits);
         uint64_t index = operand_get_modrm_reg(cpu, insn, size), value = 0, offset;
         int64_t signed_index = size == 2 ? (int16_t)index : size == 4 ? (int32_t)index : (int64_t)index;
+        int64_t unit = signed_index >> unit_shift;
         unsigned bit = (unsigned)(index & (unit_bits - 1));
         unsigned access = op == BIT_TEST ? ACCESS_READ : ACCESS_WRITE;
         uint64_t mask = UINT64_C(1) << bit;
@@ -206,7 +207,7 @@ bool exec_bt_mem(struct cpu *cpu, const struct insn *insn)
                         operand_set_reg(cpu, insn->rm, size, insn->rex, bit_apply(op, value, mask));
         } else if (op == BIT_TEST) {
                 operand_address(cpu, insn, &offset);
-                offset = operand_truncate(offset + (uint64_t)((signed_index >> unit_shift) * (int64_t)size), insn->address_bytes);
+                offset = operand_truncate(offset + (uint64_t)(unit * (int64_t)size), insn->address_bytes);
                 if (!cpu_read(cpu, (enum cpu_segment)insn->segment, offset, &value, size))
                         return false;
                 carry = value & mask;
@@ -216,14 +217,15 @@ bool exec_bt_mem(struct cpu *cpu, const struct insn *insn)
                 gva_t linear;
 
                 operand_address(cpu, insn, &offset);
-                offset = operand_truncate(offset + (uint64_t)((signed_index >> unit_shift) * (int64_t)size), insn->address_bytes);
+                offset = operand_truncate(offset + (uint64_t)(unit * (int64_t)size), insn->address_bytes);
                 if (!cpu_segment_check(cpu, (enum cpu_segment)insn->segment, offset, size, access, &linear) ||
                     !tlb_access(cpu, linear, size, access | user, &host))
                         return false;
                 if (host) {
                         carry = bit_change_locked(host, op, bit);
                 } else {
-                        if (!cpu_probe_write(cpu, linear, size, user) || !cpu_read_linear(cpu, linear, &value, size, user))
+                        if (!cpu_probe_write(cpu, linear, size, user) ||
+                            !cpu_read_linear(cpu, linear, &value, size, user))
                                 return false;
                         carry = value & mask;
                         value = bit_apply(op, value, mask);

@@ -17,7 +17,8 @@ static bool bitmap_permits(struct cpu *cpu, uint16_t port, unsigned size)
         uint16_t base, bits;
         uint64_t at;
 
-        if (!(tr->attr & SEG_P) || (type != TYPE_TSS32_AVAILABLE && type != TYPE_TSS32_BUSY) || tr->limit < TSS32_MIN_LIMIT)
+        if (!(tr->attr & SEG_P) || (type != TYPE_TSS32_AVAILABLE && type != TYPE_TSS32_BUSY) ||
+            tr->limit < TSS32_MIN_LIMIT)
                 return cpu_raise_error(cpu, EXC_GP, 0);
         if (!cpu_read_linear(cpu, tr->base + TSS32_IO_MAP_BASE, &base, 2, ACCESS_IMPLICIT))
                 return false;

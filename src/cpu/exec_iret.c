@@ -129,7 +129,7 @@ static bool iret(struct cpu *cpu, unsigned width)
                         return cpu_raise_error(cpu, EXC_GP, 0);
                 if (!cpu_read_linear(cpu, cpu->seg[SEG_TR].base, &link, 2, 0))
                         return false;
-                return task_switch(cpu, link, TASK_IRET);
+                return task_switch(cpu, link, TASK_IRET, 0);
         }
         stack_begin(cpu, &stack);
         if (!stack_pop(cpu, &stack, &frame.rip, width) || !stack_pop(cpu, &stack, &frame.selector, width) ||

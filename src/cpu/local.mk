@@ -23,6 +23,7 @@ lodger_gpr_SOURCES += \
         src/cpu/exec_integer.c \
         src/cpu/exec_io.c \
         src/cpu/exec_iret.c \
+        src/cpu/exec_long.c \
         src/cpu/exec_segment.c \
         src/cpu/exec_string.c \
         src/cpu/exec_system.c \

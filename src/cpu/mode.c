@@ -49,8 +49,9 @@ static uint64_t segment_mode_bits(const struct cpu *cpu, bool code64)
 
         for (unsigned i = SEG_ES; i <= SEG_GS; i++) {
                 /* In 64-bit mode ES, CS, SS and DS are flat whatever they hold; no segment has a
-                 * limit (SDM 3A 3.4.4).  Canonical checks are the translator's. */
-                if (cpu->seg[i].base == 0 || (code64 && i != SEG_FS && i != SEG_GS))
+                 * limit (SDM 3A 3.4.4).  FS and GS never count as flat there, so that SWAPGS and base
+                 * moves change no mode.  Canonical checks are the translator's. */
+                if (code64 ? i != SEG_FS && i != SEG_GS : cpu->seg[i].base == 0)
                         bits |= MODE_SEG_ZERO_BASE(i);
                 if (code64 || segment_has_no_limit(&cpu->seg[i], i == SEG_CS))
                         bits |= MODE_SEG_NO_LIMIT(i);

@@ -116,11 +116,12 @@ static const struct feature_bit feature_bits[FEATURE_COUNT] = {
          SET_BIT(w, PAT) | SET_BIT(w, PSE36) | SET_BIT(w, MMX) | SET_BIT(w, FXSR) | SET_BIT(w, SSE))
 #define F_CORE2(w) \
         (F_PENTIUM3(w) | SET_BIT(w, CLFSH) | SET_BIT(w, SSE2) | SET_BIT(w, SSE3) | SET_BIT(w, SSSE3) | SET_BIT(w, CX16) | \
-         SET_BIT(w, NX))
+         SET_BIT(w, NX) | SET_BIT(w, LM) | SET_BIT(w, SYSCALL) | SET_BIT(w, LAHF64))
 #define F_HOST(w) \
         (F_CORE2(w) | SET_BIT(w, SSE41) | SET_BIT(w, SSE42) | SET_BIT(w, POPCNT) | SET_BIT(w, MOVBE) | SET_BIT(w, AES) | \
          SET_BIT(w, PCLMUL) | SET_BIT(w, RDRAND) | SET_BIT(w, RDSEED) | SET_BIT(w, ADX) | SET_BIT(w, SHA) | \
-         SET_BIT(w, LZCNT) | SET_BIT(w, ERMS) | SET_BIT(w, RDTSCP) | SET_BIT(w, PREFETCHW))
+         SET_BIT(w, LZCNT) | SET_BIT(w, ERMS) | SET_BIT(w, RDTSCP) | SET_BIT(w, PREFETCHW) | SET_BIT(w, FSGSBASE) | \
+         SET_BIT(w, SMEP) | SET_BIT(w, UMIP))
 
 enum { MODEL_HOST, MODEL_486, MODEL_PENTIUM, MODEL_PENTIUM3, MODEL_CORE2, MODELS };
 

@@ -89,6 +89,8 @@ static bool msr_exists(const struct cpu *cpu, uint32_t index)
                 return family >= 6;
         case MSR_SPEC_CTRL: case MSR_PRED_CMD: case MSR_ARCH_CAPABILITIES:
                 return cpu->model->arch_capabilities;
+        case MSR_TSC_ADJUST:
+                return cpu->model->max_leaf >= 7;
         case MSR_PLATFORM_INFO: case MSR_FEATURE_CONTROL: case MSR_MISC_ENABLE:
                 return family >= 6 && cpu->model->hypervisor;
         case MSR_SYSENTER_CS: case MSR_SYSENTER_ESP: case MSR_SYSENTER_EIP:
@@ -132,6 +134,7 @@ bool msr_read(struct cpu *cpu, uint32_t index, uint64_t *value)
                 cpu_host_begin(cpu);
                 *value = cpu->env.tsc(cpu->env.opaque) + cpu->tsc_offset;
                 break;
+        case MSR_TSC_ADJUST: *value = cpu->tsc_offset; break;
         case MSR_APIC_BASE: *value = cpu->apic_base; break;
         case MSR_FEATURE_CONTROL: *value = 1 /* locked: no VMX */; break;
         case MSR_SPEC_CTRL: *value = cpu->spec_ctrl; break;
@@ -204,7 +207,8 @@ static bool write_mtrr(struct cpu *cpu, uint32_t index, uint64_t value)
                         return refuse(cpu, "wrmsr", index, value);
                 cpu->mtrr_fixed[fixed] = value;
         } else if (index == MSR_MTRR_DEF_TYPE) {
-                if ((value & ~(uint64_t)(0xff | MTRR_DEF_TYPE_FE | MTRR_DEF_TYPE_E)) || !memory_type_valid(value & 0xff, false))
+                if ((value & ~(uint64_t)(0xff | MTRR_DEF_TYPE_FE | MTRR_DEF_TYPE_E)) ||
+                    !memory_type_valid(value & 0xff, false))
                         return refuse(cpu, "wrmsr", index, value);
                 cpu->mtrr_def_type = value;
         } else {
@@ -239,6 +243,9 @@ bool msr_write(struct cpu *cpu, uint32_t index, uint64_t value)
         case MSR_TSC:
                 cpu_host_begin(cpu);
                 cpu->tsc_offset = value - cpu->env.tsc(cpu->env.opaque);
+                return true;
+        case MSR_TSC_ADJUST:            /* a write of MSR_TSC moves it by as much (SDM 3B 18.17.3) */
+                cpu->tsc_offset = value;
                 return true;
         case MSR_APIC_BASE:
                 return write_apic_base(cpu, value);

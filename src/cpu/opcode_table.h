@@ -39,8 +39,8 @@ enum shape {
         SHAPE_LOW_REG = 1 << 14,        /* register in the opcode byte */
         SHAPE_REG_PLAIN = 1 << 15,      /* REX.R, REX.B do not extend this register (SDM 2A 2.2.1.2) */
         SHAPE_RM_PLAIN = 1 << 16,
-        SHAPE_NATIVE = 1 << 17,         /* 32 bits, 64 in 64-bit mode, whatever the prefixes */
-        SHAPE_CONTROL = 1 << 18,        /* MOV CRn, DRn: mod ignored */
+        SHAPE_NATIVE = 1 << 17,         /* 32 bits, 64 with REX.W, whatever 66h and the mode */
+        SHAPE_CONTROL = 1 << 18,        /* MOV CRn, DRn: mod ignored; 32 bits, 64 in 64-bit mode */
         SHAPE_DEBUG = 1 << 19,
 };
 

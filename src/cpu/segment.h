@@ -115,7 +115,7 @@ bool tss_read_stack(struct cpu *cpu, unsigned cpl, uint32_t ext, uint16_t *ss, u
 
 enum task_switch_reason { TASK_JMP, TASK_CALL, TASK_INTERRUPT, TASK_IRET };
 
-/* Switches to the task whose TSS selector names. */
-bool task_switch(struct cpu *cpu, uint16_t selector, enum task_switch_reason reason);
+/* Switches to the task whose TSS selector names.  ext: EXT bit for errors (interrupts). */
+bool task_switch(struct cpu *cpu, uint16_t selector, enum task_switch_reason reason, uint32_t ext);
 
 #endif

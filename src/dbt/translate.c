@@ -39,6 +39,15 @@ static struct insn_origin *new_map(struct translator *t)
         return map;
 }
 
+/* Room for whatever one more instruction may need, and for the maps of all out-of-line paths. */
+static bool has_room(const struct translator *t)
+{
+        enum { INSN_COLD = 8, INSN_EXITS = 4, INSN_CALLOUTS = 4 };
+
+        return t->colds + INSN_COLD <= MAX_COLD && t->exits + INSN_EXITS <= MAX_EXITS &&
+               t->callouts + INSN_CALLOUTS <= MAX_CALLOUTS && t->maps + t->colds + INSN_COLD + 2 <= MAX_MAPS;
+}
+
 static void emit_callout_call(struct translator *t, const struct callout *callout)
 {
         emit_mov64_imm(&t->e, H_R10, (uint64_t)(uintptr_t)callout);
@@ -500,7 +509,7 @@ struct block *dbt_translate(struct cpu *cpu, const struct context *context, uint
                 if (t->poll_after && !one)
                         translate_poll(t, t->next_rip, true);
                 bool more = t->index + 1 < max_insns && t->next_rip > t->rip && gpa2 == ~(gpa_t)0 &&
-                            (context_linear(context, t->next_rip) ^ linear) >> PAGE_SHIFT == 0;
+                            (context_linear(context, t->next_rip) ^ linear) >> PAGE_SHIFT == 0 && has_room(t);
                 uint64_t last = t->rip;
                 if (more) {
                         gpa_t crossing;

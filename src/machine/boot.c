@@ -4,9 +4,11 @@
  * to the option ROM that will load it (see boot.h).
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <gio/gio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "devices/chipset/fw_cfg.h"
@@ -41,14 +43,54 @@ static GBytes *boot_read_file(const char *name, GError **error)
         return g_bytes_new_take(contents, size);
 }
 
+/* Leaves a big file where it is: the guest's own loader will have it read, piece by piece.  False
+ * without an error when it is not that kind of file. */
+static bool boot_open_file(struct boot_file *file)
+{
+        struct stat st;
+        int fd = open(file->name, O_RDONLY | O_CLOEXEC);
+
+        if (fd < 0)
+                return false;
+        if (fstat(fd, &st) || !S_ISREG(st.st_mode) || !st.st_size || st.st_size > INT32_MAX) {
+                close(fd);
+                return false;
+        }
+        file->from.fd = fd;
+        file->from.size = (gsize)st.st_size;
+        return true;
+}
+
+static bool boot_read(struct boot_file *file, GError **error)
+{
+        file->from.bytes = boot_read_file(file->name, error);
+        return file->from.bytes != NULL;
+}
+
+/* files[0] is the kernel; one initrd of a Linux kernel stays a file, everything else is needed whole. */
 static bool boot_read_all(struct boot_file *files, unsigned n, GError **error)
 {
-        for (unsigned i = 0; i < n; i++) {
-                files[i].bytes = boot_read_file(files[i].name, error);
-                if (!files[i].bytes)
+        gsize size;
+        const uint8_t *kernel;
+
+        if (!boot_read(&files[0], error))
+                return false;
+        kernel = g_bytes_get_data(files[0].from.bytes, &size);
+        if (n == 2 && boot_is_linux(kernel, size) && boot_open_file(&files[1]))
+                return true;
+        for (unsigned i = 1; i < n; i++)
+                if (!boot_read(&files[i], error))
                         return false;
-        }
         return true;
+}
+
+static void boot_source_clear(struct boot_source *source)
+{
+        if (source->bytes)
+                g_bytes_unref(source->bytes);
+        else if (source->size)
+                close(source->fd);
+        *source = (struct boot_source){ 0 };
 }
 
 /* -- The option ROM ------------------------------------------------------------------------------- */
@@ -82,12 +124,15 @@ static GBytes *boot_finish_rom(const uint8_t *code, size_t size)
 static void boot_set_piece(struct device *fw_cfg, const struct boot_piece *piece, enum fw_cfg_item address,
                            enum fw_cfg_item size, enum fw_cfg_item data)
 {
+        uint32_t bytes = (uint32_t)boot_source_size(&piece->from);
+
         fw_cfg_set_u32(fw_cfg, address, piece->address);
-        fw_cfg_set_u32(fw_cfg, size, piece->bytes ? (uint32_t)g_bytes_get_size(piece->bytes) : 0);
-        if (piece->bytes)
-                fw_cfg_set(fw_cfg, data, g_bytes_ref(piece->bytes));
-        TRACE(BOOT, "item %02xh: %u bytes at %#x", data,
-              piece->bytes ? (unsigned)g_bytes_get_size(piece->bytes) : 0, piece->address);
+        fw_cfg_set_u32(fw_cfg, size, bytes);
+        if (piece->from.bytes)
+                fw_cfg_set(fw_cfg, data, g_bytes_ref(piece->from.bytes));
+        else if (bytes)
+                fw_cfg_set_file(fw_cfg, data, fcntl(piece->from.fd, F_DUPFD_CLOEXEC, 0), bytes);
+        TRACE(BOOT, "item %02xh: %u bytes at %#x", data, bytes, piece->address);
 }
 
 static void boot_hand_over(struct device *fw_cfg, const struct boot_image *image)
@@ -115,17 +160,18 @@ static void boot_hand_over(struct device *fw_cfg, const struct boot_image *image
 
 void boot_image_clear(struct boot_image *image)
 {
-        g_clear_pointer(&image->setup.bytes, g_bytes_unref);
-        g_clear_pointer(&image->kernel.bytes, g_bytes_unref);
-        g_clear_pointer(&image->initrd.bytes, g_bytes_unref);
-        g_clear_pointer(&image->command_line.bytes, g_bytes_unref);
+        /* Descriptors belong to the files they came from. */
+        g_clear_pointer(&image->setup.from.bytes, g_bytes_unref);
+        g_clear_pointer(&image->kernel.from.bytes, g_bytes_unref);
+        g_clear_pointer(&image->initrd.from.bytes, g_bytes_unref);
+        g_clear_pointer(&image->command_line.from.bytes, g_bytes_unref);
 }
 
 static bool boot_layout(struct boot_image *image, const struct boot_file *kernel, const struct boot_file *initrds,
                         unsigned n, const char *command_line, uint64_t low_ram_bytes, GError **error)
 {
         gsize size;
-        const uint8_t *bytes = g_bytes_get_data(kernel->bytes, &size);
+        const uint8_t *bytes = g_bytes_get_data(kernel->from.bytes, &size);
 
         if (boot_is_linux(bytes, size))
                 return boot_linux_layout(image, kernel, initrds, n, command_line, low_ram_bytes, error);
@@ -154,8 +200,7 @@ bool boot_prepare(struct device *fw_cfg, const char *kernel, const GPtrArray *in
                 boot_hand_over(fw_cfg, &image);
         boot_image_clear(&image);
         for (unsigned i = 0; i <= n; i++)
-                if (files[i].bytes)
-                        g_bytes_unref(files[i].bytes);
+                boot_source_clear(&files[i].from);
         g_free(files);
         return ok;
 }

@@ -14,10 +14,22 @@
 
 enum boot_kind { BOOT_LINUX, BOOT_MULTIBOOT };
 
-/* Bytes and the guest-physical address they go to; bytes NULL: nothing. */
+/* Bytes in memory, or `size` bytes of the open file fd when bytes is NULL. */
+struct boot_source {
+        GBytes *bytes;
+        int fd;
+        gsize size;
+};
+
+static inline gsize boot_source_size(const struct boot_source *source)
+{
+        return source->bytes ? g_bytes_get_size(source->bytes) : source->size;
+}
+
+/* Bytes and the guest-physical address they go to. */
 struct boot_piece {
         uint32_t address;
-        GBytes *bytes;
+        struct boot_source from;        /* size 0: nothing */
 };
 
 struct boot_image {
@@ -32,7 +44,7 @@ struct boot_image {
 /* A file of the user's, by the name he gave it. */
 struct boot_file {
         const char *name;
-        GBytes *bytes;
+        struct boot_source from;        /* a file only for the one initrd of a Linux kernel */
 };
 
 /* low_ram_bytes: end of the RAM that starts at 1 MiB. */

@@ -71,7 +71,7 @@ static bool image_error(GError **error, const char *name, const char *reason)
 static bool linux_parse(const struct boot_file *file, struct linux_header *header, GError **error)
 {
         gsize size;
-        const uint8_t *bytes = g_bytes_get_data(file->bytes, &size);
+        const uint8_t *bytes = g_bytes_get_data(file->from.bytes, &size);
         unsigned sectors;
         uint64_t kernel_base, syssize;
 
@@ -116,22 +116,27 @@ static bool linux_parse(const struct boot_file *file, struct linux_header *heade
 /* -- Placing ------------------------------------------------------------------------------------- */
 
 /* Several initrds are one after another, each aligned as the kernel's unpacker wants it. */
-static GBytes *linux_join_initrds(const struct boot_file *initrds, unsigned n)
+static struct boot_source linux_join_initrds(const struct boot_file *initrds, unsigned n)
 {
+        struct boot_source joined = initrds[0].from;
         GByteArray *all;
 
-        if (n == 1)
-                return g_bytes_ref(initrds[0].bytes);
+        if (n == 1) {
+                if (joined.bytes)
+                        g_bytes_ref(joined.bytes);
+                return joined;
+        }
         all = g_byte_array_new();
         for (unsigned i = 0; i < n; i++) {
                 gsize size;
-                const uint8_t *bytes = g_bytes_get_data(initrds[i].bytes, &size);
+                const uint8_t *bytes = g_bytes_get_data(initrds[i].from.bytes, &size);
                 static const uint8_t zeros[4];
 
                 g_byte_array_append(all, bytes, (guint)size);
                 g_byte_array_append(all, zeros, (guint)(-size & 3));
         }
-        return g_byte_array_free_to_bytes(all);
+        joined.bytes = g_byte_array_free_to_bytes(all);
+        return joined;
 }
 
 static bool linux_place_initrd(struct boot_image *image, const struct linux_header *header,
@@ -142,7 +147,7 @@ static bool linux_place_initrd(struct boot_image *image, const struct linux_head
         if (!n)
                 return true;
         for (unsigned i = 0; i < n; i++)
-                total += (g_bytes_get_size(initrds[i].bytes) + 3) & ~(gsize)3;
+                total += (boot_source_size(&initrds[i].from) + 3) & ~(gsize)3;
         address = total <= end ? (end - total) & PAGE_MASK : 0;
         if (address < MAX(header->needed_end, 0x100000)) {
                 g_set_error(error, BOOT_ERROR, BOOT_ERROR_MEMORY,
@@ -152,7 +157,7 @@ static bool linux_place_initrd(struct boot_image *image, const struct linux_head
                 return false;
         }
         image->initrd.address = (uint32_t)address;
-        image->initrd.bytes = linux_join_initrds(initrds, n);
+        image->initrd.from = linux_join_initrds(initrds, n);
         return true;
 }
 
@@ -171,9 +176,9 @@ static void linux_fill_header(uint8_t *setup, const struct linux_header *header,
                 put(setup, OLD_CL_MAGIC_AT, 2, OLD_CL_MAGIC);
                 put(setup, OLD_CL_OFFSET_AT, 2, cmdline - base);
         }
-        if (image->initrd.bytes) {
+        if (boot_source_size(&image->initrd.from)) {
                 put(setup, RAMDISK_IMAGE, 4, image->initrd.address);
-                put(setup, RAMDISK_SIZE, 4, g_bytes_get_size(image->initrd.bytes));
+                put(setup, RAMDISK_SIZE, 4, boot_source_size(&image->initrd.from));
         }
 }
 
@@ -207,7 +212,7 @@ bool boot_linux_layout(struct boot_image *image, const struct boot_file *kernel,
                 return false;
 
         image->kernel.address = header.high ? 0x100000 : 0x10000;
-        image->kernel.bytes = g_bytes_new_from_bytes(kernel->bytes, header.setup_bytes, header.kernel_bytes);
+        image->kernel.from.bytes = g_bytes_new_from_bytes(kernel->from.bytes, header.setup_bytes, header.kernel_bytes);
         if (header.version >= 0x202 && header.high) {
                 image->setup.address = 0x10000;
                 image->command_line.address = 0x20000;
@@ -215,9 +220,9 @@ bool boot_linux_layout(struct boot_image *image, const struct boot_file *kernel,
                 image->setup.address = 0x90000;
                 image->command_line.address = (uint32_t)(0x9a000 - cmdline_bytes) & ~15u;
         }
-        image->command_line.bytes = g_bytes_new(command_line, cmdline_bytes);
-        setup = g_memdup2(g_bytes_get_data(kernel->bytes, NULL), header.setup_bytes);
+        image->command_line.from.bytes = g_bytes_new(command_line, cmdline_bytes);
+        setup = g_memdup2(g_bytes_get_data(kernel->from.bytes, NULL), header.setup_bytes);
         linux_fill_header(setup, &header, image);
-        image->setup.bytes = g_bytes_new_take(setup, header.setup_bytes);
+        image->setup.from.bytes = g_bytes_new_take(setup, header.setup_bytes);
         return true;
 }

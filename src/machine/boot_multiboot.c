@@ -207,7 +207,7 @@ static uint64_t module_offset(const struct layout *layout, const struct boot_fil
         uint64_t address = page_align(layout->high);
 
         for (unsigned k = 0; k < i; k++)
-                address = page_align(address + g_bytes_get_size(modules[k].bytes));
+                address = page_align(address + g_bytes_get_size(modules[k].from.bytes));
         return address - layout->low;
 }
 
@@ -243,7 +243,7 @@ static bool make_info(struct boot_image *image, const struct layout *layout, con
                 uint32_t string = add_string(info, modules[i].name, "");
 
                 put32(info->data, at, (uint32_t)start);
-                put32(info->data, at + 4, (uint32_t)(start + g_bytes_get_size(modules[i].bytes)));
+                put32(info->data, at + 4, (uint32_t)(start + g_bytes_get_size(modules[i].from.bytes)));
                 put32(info->data, at + 8, string);
         }
         name = add_string(info, layout->name, command_line);
@@ -251,8 +251,8 @@ static bool make_info(struct boot_image *image, const struct layout *layout, con
         name = add_string(info, "Lodger", "");
         put32(info->data, I_LOADER_NAME, name);
         image->initrd.address = INFO_ADDRESS;
-        image->initrd.bytes = g_byte_array_free_to_bytes(info);
-        if (g_bytes_get_size(image->initrd.bytes) > INFO_END - INFO_ADDRESS)
+        image->initrd.from.bytes = g_byte_array_free_to_bytes(info);
+        if (g_bytes_get_size(image->initrd.from.bytes) > INFO_END - INFO_ADDRESS)
                 return image_error(error, layout->name, "command line and module names are longer than 28 KiB together");
         return true;
 }
@@ -267,7 +267,7 @@ bool boot_multiboot_layout(struct boot_image *image, const struct boot_file *ker
 
         memset(image, 0, sizeof(*image));
         image->kind = BOOT_MULTIBOOT;
-        layout.bytes = g_bytes_get_data(kernel->bytes, &layout.size);
+        layout.bytes = g_bytes_get_data(kernel->from.bytes, &layout.size);
         layout.end_of_ram = low_ram_bytes > BOOT_FIRMWARE_RESERVE ? low_ram_bytes - BOOT_FIRMWARE_RESERVE : 0;
         header = find_header(layout.bytes, layout.size);
         if (header < 0)
@@ -293,13 +293,13 @@ bool boot_multiboot_layout(struct boot_image *image, const struct boot_file *ker
         memset(bytes + size, 0, total - size);
         for (unsigned i = 0; i < n_modules; i++) {
                 gsize length;
-                const void *module = g_bytes_get_data(modules[i].bytes, &length);
+                const void *module = g_bytes_get_data(modules[i].from.bytes, &length);
 
                 if (length)
                         memcpy(bytes + module_offset(&layout, modules, i), module, length);
         }
         image->kernel.address = (uint32_t)layout.low;
-        image->kernel.bytes = g_bytes_new_take(bytes, total);
+        image->kernel.from.bytes = g_bytes_new_take(bytes, total);
         image->entry = layout.entry;
         if (make_info(image, &layout, modules, n_modules, command_line, error))
                 return true;

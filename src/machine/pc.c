@@ -262,11 +262,13 @@ static bool pc_add_serial_ports(struct machine *machine, GError **error)
                 { "serial0", "0x3f8", 4 }, { "serial1", "0x2f8", 3 }, { "serial2", "0x3e8", 4 }, { "serial3", "0x2e8", 3 },
         };
 
-        for (guint i = 0; i < machine->serial_backends->len && i < G_N_ELEMENTS(places); i++) {
+        /* COM1 and COM2 are always there, as the DSDT says; more when asked for. */
+        for (guint i = 0; i < MAX(machine->serial_backends->len, 2) && i < G_N_ELEMENTS(places); i++) {
                 struct device *uart = machine_add_device(machine, "serial", places[i].id);
 
                 uart_set_irq(uart, pc_isa_irq(machine, places[i].irq, i < 2 ? PC_IRQ_DEVICE : PC_IRQ_DEVICE_2));
-                uart_set_backend(uart, g_ptr_array_index(machine->serial_backends, i));
+                if (i < machine->serial_backends->len)
+                        uart_set_backend(uart, g_ptr_array_index(machine->serial_backends, i));
                 if (!device_set(uart, "port", places[i].port, error) || !machine_start_device(uart, error))
                         return false;
         }

@@ -153,7 +153,7 @@ bool memory_read(struct memory *memory, gpa_t gpa, void *to, size_t size)
         while (size) {
                 gpa_t end;
                 const struct segment_range *segment = memory_map_find(memory, gpa, &end);
-                size_t n = MIN(size, end - gpa);
+                size_t n = end > gpa ? MIN(size, end - gpa) : size;      /* the last address of all ends at itself */
                 if (!segment) {
                         memset(bytes, 0xff, n);
                         whole = false;
@@ -178,7 +178,7 @@ bool memory_write(struct memory *memory, gpa_t gpa, const void *from, size_t siz
         while (size) {
                 gpa_t end;
                 const struct segment_range *segment = memory_map_find(memory, gpa, &end);
-                size_t n = MIN(size, end - gpa);
+                size_t n = end > gpa ? MIN(size, end - gpa) : size;      /* the last address of all ends at itself */
                 if (!segment) {
                         whole = false;
                 } else if (segment->region->kind == PAGE_MMIO) {

@@ -9,9 +9,11 @@
 
 void memory_note_write(struct memory *memory, gpa_t gpa, size_t size)
 {
-        /* Pairs with memory_set_state(): either the translator sees the new bytes, or we see its mark. */
-        __atomic_thread_fence(__ATOMIC_SEQ_CST);
-        if (!(memory_page(memory, gpa).state & PAGE_HOLDS_CODE))
+        struct page_info info = memory_page(memory, gpa);
+
+        /* A full barrier that pairs with memory_set_state(): either the translator sees the new bytes,
+         * or we see its mark. */
+        if (!info.host || !(__atomic_fetch_or(&memory->states[info.ram_page], 0, __ATOMIC_SEQ_CST) & PAGE_HOLDS_CODE))
                 return;
         for (struct memory_listener *listener = memory->listeners; listener; listener = listener->next)
                 if (listener->code_written)

@@ -1,1 +1,26 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Fuzz targets: make check replays each one's corpus (tests/fuzz/replay.c).
+check_PROGRAMS += tests/fuzz/fuzz_decode
+tests_fuzz_fuzz_decode_SOURCES = tests/fuzz/fuzz_decode.c tests/fuzz/fuzz.h tests/fuzz/replay.c
+tests_fuzz_fuzz_decode_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/tests/fuzz
+tests_fuzz_fuzz_decode_LDADD = $(lodger_libs)
+
+EXTRA_DIST += \
+        tests/fuzz/corpus/decode/addresses-16 \
+        tests/fuzz/corpus/decode/addresses-32 \
+        tests/fuzz/corpus/decode/addresses-64 \
+        tests/fuzz/corpus/decode/cut-short \
+        tests/fuzz/corpus/decode/few-features \
+        tests/fuzz/corpus/decode/groups \
+        tests/fuzz/corpus/decode/left-out \
+        tests/fuzz/corpus/decode/locked \
+        tests/fuzz/corpus/decode/mmx-sse \
+        tests/fuzz/corpus/decode/not-in-64 \
+        tests/fuzz/corpus/decode/prefix-rules \
+        tests/fuzz/corpus/decode/real-mode-start \
+        tests/fuzz/corpus/decode/rex-rules \
+        tests/fuzz/corpus/decode/stack \
+        tests/fuzz/corpus/decode/strings \
+        tests/fuzz/corpus/decode/system \
+        tests/fuzz/corpus/decode/too-long \
+        tests/fuzz/corpus/decode/x87

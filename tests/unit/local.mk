@@ -5,6 +5,11 @@ check_PROGRAMS += tests/unit/test_access
 check_PROGRAMS += tests/unit/test_clock
 check_PROGRAMS += tests/unit/test_cpuid
 check_PROGRAMS += tests/unit/test_dbt
+check_PROGRAMS += tests/unit/test_decode
+check_PROGRAMS += tests/unit/test_decode_host
+if HAVE_CAPSTONE
+check_PROGRAMS += tests/unit/test_decode_capstone
+endif
 check_PROGRAMS += tests/unit/test_devices
 check_PROGRAMS += tests/unit/test_exception
 check_PROGRAMS += tests/unit/test_exec_fpu
@@ -38,6 +43,15 @@ tests_unit_test_cpuid_LDADD = $(test_libs)
 tests_unit_test_dbt_SOURCES = tests/unit/test_dbt.c
 tests_unit_test_dbt_LDADD = $(test_libs)
 
+tests_unit_test_decode_SOURCES = tests/unit/test_decode.c
+tests_unit_test_decode_LDADD = $(test_libs)
+
+tests_unit_test_decode_capstone_SOURCES = tests/unit/test_decode_capstone.c
+tests_unit_test_decode_capstone_LDADD = $(test_libs)
+
+tests_unit_test_decode_host_SOURCES = tests/unit/test_decode_host.c
+tests_unit_test_decode_host_LDADD = $(test_libs)
+
 tests_unit_test_devices_SOURCES = tests/unit/test_devices.c tests/unit/rig.h tests/unit/unit.h
 tests_unit_test_devices_LDADD = $(test_libs)
 
@@ -58,6 +72,7 @@ tests_unit_test_ioapic_LDADD = $(test_libs)
 
 tests_unit_test_lapic_SOURCES = tests/unit/test_lapic.c tests/unit/cpu_fixture.h
 tests_unit_test_lapic_LDADD = $(test_libs)
+tests_unit_test_lapic_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=cpu_request
 
 tests_unit_test_lock_SOURCES = tests/unit/test_lock.c
 tests_unit_test_lock_LDADD = $(test_libs)
@@ -88,6 +103,35 @@ tests_unit_test_ports_LDADD = $(test_libs)
 
 tests_unit_test_segment_SOURCES = tests/unit/test_segment.c tests/unit/cpu_fixture.h
 tests_unit_test_segment_LDADD = $(test_libs)
+
+# The board's devices, tables and kernel images.
+if HAVE_CHECK
+check_PROGRAMS += \
+        tests/unit/test_acpi \
+        tests/unit/test_boot_image \
+        tests/unit/test_fw_cfg \
+        tests/unit/test_i8042 \
+        tests/unit/test_pci \
+        tests/unit/test_rtc
+endif
+
+tests_unit_test_acpi_SOURCES = tests/unit/test_acpi.c tests/unit/unit.h
+tests_unit_test_acpi_LDADD = $(test_libs)
+
+tests_unit_test_boot_image_SOURCES = tests/unit/test_boot_image.c tests/unit/unit.h
+tests_unit_test_boot_image_LDADD = $(test_libs)
+
+tests_unit_test_fw_cfg_SOURCES = tests/unit/test_fw_cfg.c tests/unit/board_fixture.h tests/unit/unit.h
+tests_unit_test_fw_cfg_LDADD = $(test_libs)
+
+tests_unit_test_i8042_SOURCES = tests/unit/test_i8042.c tests/unit/board_fixture.h tests/unit/unit.h
+tests_unit_test_i8042_LDADD = $(test_libs)
+
+tests_unit_test_pci_SOURCES = tests/unit/test_pci.c tests/unit/board_fixture.h tests/unit/unit.h
+tests_unit_test_pci_LDADD = $(test_libs)
+
+tests_unit_test_rtc_SOURCES = tests/unit/test_rtc.c tests/unit/board_fixture.h tests/unit/unit.h
+tests_unit_test_rtc_LDADD = $(test_libs)
 
 tests_unit_test_state_SOURCES = tests/unit/test_state.c
 tests_unit_test_state_LDADD = $(test_libs)

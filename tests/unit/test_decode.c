@@ -72,6 +72,10 @@ static const struct good_case good_cases[] = {
         { MODE64, "9c", "pushfq", 8, 8, 0 },
         { MODE32, "9c", "pushfd", 4, 4, 0 },
         { MODE16, "0f 20 c0", "mov Ry,Cd", 4, 2, 0 },
+        { MODE64, "0f 20 c0", "mov Ry,Cd", 8, 8, 0 },
+        { MODE16, "f3 0f c7 f8", "rdpid Ry", 4, 2, 0 },
+        { MODE64, "f3 0f ae c0", "rdfsbase Ry", 4, 8, 0 },
+        { MODE64, "f3 48 0f ae c0", "rdfsbase Ry", 8, 8, 0 },
         /* T4: another meaning in 64-bit mode */
         { MODE32, "40", "inc Zv", 4, 4, 0 },
         { MODE16, "60", "pushaw", 2, 2, 0 },

@@ -361,6 +361,10 @@ START_TEST(task_gates_are_refused)
         set_idt(8, TSS_SELECTOR, 0, 0x85);
         set_idt(0x50, TSS_SELECTOR, 0, 0xe5);
         ck_software(0x50, EXC_GP, TSS_SELECTOR);
+        set_gdt(TSS_SELECTOR, TSS_AT, 0x67, 0x09);
+        ck_software(0x50, EXC_NP, TSS_SELECTOR);
+        set_idt(0x50, 0x1000, 0, 0xe5);
+        ck_software(0x50, EXC_GP, 0x1000);
 }
 END_TEST
 

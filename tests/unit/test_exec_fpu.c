@@ -292,6 +292,128 @@ START_TEST(t11_maskmov)
 }
 END_TEST
 
+/* -- XSAVE: no model offers it yet, so one is made up here -------------------------------------- */
+
+static struct cpu_model with_xsave;
+
+static void setup_xsave(void)
+{
+        setup_protected();
+        exec_paging();
+        with_xsave = *cpu->model;
+        with_xsave.features[FEATURE_XSAVE / 64] |= UINT64_C(1) << FEATURE_XSAVE % 64;
+        with_xsave.features[FEATURE_AVX / 64] |= UINT64_C(1) << FEATURE_AVX % 64;
+        cpu->model = &with_xsave;
+        cpu->cr4 |= CR4_OSXSAVE;
+        cpu->regs[RCX] = cpu->regs[RDX] = 0;
+        for (unsigned i = 0; i < 832; i++)
+                cpu->fpu.image[i] = (uint8_t)(i * 7);
+        memset(cpu->fpu.image + FPU_HEADER, 0, 64);
+        fpu_put32(cpu->fpu.image + FPU_MXCSR, 0x1f80);
+        fpu_put32(cpu->fpu.image + FPU_MXCSR_MASK, 0xffff);
+        fpu_put16(cpu->fpu.image + FPU_FSW, 0);
+        fpu_put16(cpu->fpu.image + FPU_FCW, FCW_INIT);
+        cpu->fpu.image[FPU_HEADER] = XSTATE_X87 | XSTATE_SSE | XSTATE_AVX;
+}
+
+static void set_xcr0(uint32_t value)
+{
+        cpu->regs[RAX] = value;
+        RUN_OK(0x0f, 0x01, 0xd1);
+}
+
+START_TEST(xcr0_combinations)
+{
+        static const uint32_t bad[] = { 0, 2, 4, 5, 15 };
+
+        setup_xsave();
+        for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+                cpu->regs[RAX] = bad[i];
+                ck_assert(!RUN(0x0f, 0x01, 0xd1));
+                ck_exception(EXC_GP, 0);
+        }
+        set_xcr0(3);
+        cpu->regs[RAX] = 0;
+        RUN_OK(0x0f, 0x01, 0xd0);
+        ck_assert_uint_eq(cpu->regs[RAX], 3);
+        cpu->cr4 &= ~(uint64_t)CR4_OSXSAVE;
+        ck_assert(!RUN(0x0f, 0x01, 0xd0));
+        ck_fault(EXC_UD);
+}
+END_TEST
+
+START_TEST(t17_requests_are_masked_by_xcr0)
+{
+        setup_xsave();
+        set_xcr0(3);
+        memset(AREA, 0xcc, 832);
+        memset(AREA + FPU_HEADER, 0, 64);
+        cpu->regs[RAX] = cpu->regs[RDX] = 0xffffffff;
+        RUN_OK(0x0f, 0xae, 0x23);
+        ck_assert_uint_eq(peek(DATA_AT + FPU_HEADER, 8), 3);
+        ck_assert_mem_eq(AREA + FPU_ST, cpu->fpu.image + FPU_ST, FPU_XMM_END32 - FPU_ST);
+        ck_assert_uint_eq(peek(DATA_AT + FPU_AVX, 8), UINT64_C(0xcccccccccccccccc));
+        /* XSTATE_BV names what XCR0 does not have. */
+        poke(DATA_AT + FPU_HEADER, 7, 8);
+        ck_assert(!RUN(0x0f, 0xae, 0x2b));
+        ck_exception(EXC_GP, 0);
+        poke(DATA_AT + FPU_HEADER, 3, 8);
+        poke(DATA_AT + FPU_HEADER + 8, UINT64_C(1) << 63, 8);   /* compacted */
+        ck_assert(!RUN(0x0f, 0xae, 0x2b));
+        ck_exception(EXC_GP, 0);
+        cpu->regs[RBX] = DATA_AT + 16;
+        ck_assert(!RUN(0x0f, 0xae, 0x23));
+        ck_exception(EXC_GP, 0);
+}
+END_TEST
+
+START_TEST(t17_initial_state_is_exact)
+{
+        uint8_t before[832];
+
+        setup_xsave();
+        set_xcr0(7);
+        memcpy(before, cpu->fpu.image, sizeof(before));
+        memset(AREA, 0, 832);
+        cpu->regs[RAX] = 7;
+        cpu->regs[RDX] = 0;
+        RUN_OK(0x0f, 0xae, 0x23);
+        ck_assert_uint_eq(peek(DATA_AT + FPU_HEADER, 8), 7);
+        ck_assert_mem_eq(AREA + FPU_AVX, before + FPU_AVX, 128);
+        /* Absent components get their initial state, others their bytes; what is not requested stays. */
+        poke(DATA_AT + FPU_HEADER, XSTATE_SSE, 8);
+        poke(DATA_AT + FPU_XMM, 0x1234, 8);
+        cpu->regs[RAX] = XSTATE_X87 | XSTATE_SSE;
+        RUN_OK(0x0f, 0xae, 0x2b);
+        ck_assert_uint_eq(fpu_get16(cpu->fpu.image + FPU_FCW), FCW_INIT);
+        ck_assert_uint_eq(cpu->fpu.image[FPU_TAGS], 0);
+        ck_assert_uint_eq(fpu_get64(cpu->fpu.image + FPU_ST), 0);
+        ck_assert_uint_eq(fpu_get64(cpu->fpu.image + FPU_XMM), 0x1234);
+        ck_assert_mem_eq(cpu->fpu.image + FPU_AVX, before + FPU_AVX, 128);
+        ck_assert_uint_eq(fpu_get64(cpu->fpu.image + FPU_HEADER), XSTATE_SSE | XSTATE_AVX);
+        /* And the next XSAVE says so. */
+        cpu->regs[RAX] = 7;
+        RUN_OK(0x0f, 0xae, 0x23);
+        ck_assert_uint_eq(peek(DATA_AT + FPU_HEADER, 8), XSTATE_SSE | XSTATE_AVX);
+}
+END_TEST
+
+START_TEST(t11_xsave_over_two_pages)
+{
+        setup_xsave();
+        set_xcr0(7);
+        set_page(PAGE_TWO, 6);
+        cpu->regs[RBX] = PAGE_TWO - 576;
+        cpu->regs[RAX] = 7;
+        poke(PAGE_TWO - 576, 0x7777, 8);
+        ck_assert(!RUN(0x0f, 0xae, 0x23));
+        ck_exception(EXC_PF, PF_WRITE);
+        ck_assert_uint_eq(peek(PAGE_TWO - 576, 8), 0x7777);
+        cpu->regs[RAX] = 3;                             /* without AVX, 576 bytes are enough */
+        RUN_OK(0x0f, 0xae, 0x23);
+}
+END_TEST
+
 static void fill(TCase *cases)
 {
         tcase_set_timeout(cases, 60);
@@ -302,6 +424,10 @@ static void fill(TCase *cases)
         tcase_add_test(cases, t10_fxsave_image);
         tcase_add_test(cases, fxsave_faults);
         tcase_add_test(cases, t11_maskmov);
+        tcase_add_test(cases, xcr0_combinations);
+        tcase_add_test(cases, t17_requests_are_masked_by_xcr0);
+        tcase_add_test(cases, t17_initial_state_is_exact);
+        tcase_add_test(cases, t11_xsave_over_two_pages);
 }
 
 int main(void)

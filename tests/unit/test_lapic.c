@@ -12,8 +12,12 @@ enum { ID = 0x20, TPR = 0x80, PPR = 0xa0, EOI = 0xb0, LDR = 0xd0, DFR = 0xe0, SV
        IRR = 0x200, ESR = 0x280, ICR = 0x300, LVT_TIMER = 0x320, LVT_LINT0 = 0x350, LVT_LINT1 = 0x360, LVT_ERROR = 0x370,
        INITIAL = 0x380, CURRENT = 0x390, DIVIDE = 0x3e0, MASKED = 1 << 16, PERIODIC = 1 << 17 };
 
-/* cpu_request() of the engine looks at its own part of the vCPU: zeros do nothing. */
-static uint8_t no_engine[1 << 16] __attribute__((aligned(64)));
+/* Stands in for the engine's cpu_request() (ld --wrap): there is no engine behind this vCPU. */
+void __wrap_cpu_request(struct cpu *target, uint32_t bits);
+void __wrap_cpu_request(struct cpu *target, uint32_t bits)
+{
+        __atomic_or_fetch(&target->request, bits, __ATOMIC_SEQ_CST);
+}
 
 static struct clock *clock_;
 static struct lapic *lapic;
@@ -50,7 +54,6 @@ static void ipi(void *opaque, struct cpu *from, uint64_t icr)
 static void begin_model(const char *model)
 {
         cpu_init(cpu, 0, cpu_model_find(model), memory);
-        cpu->engine = no_engine;
         cpu->env.acknowledge = acknowledge;
         cpu->env.eoi = eoi;
         cpu->env.ipi = ipi;

@@ -502,9 +502,14 @@ START_TEST(iret_levels)
         PUSH(FLAG_IF, CODE0, 0);
         ck_assert(!iret(4));
         ck_exception(EXC_GP, CODE0);
+        /* A task return whose back link names no busy TSS. */
         cpu_set_rflags(cpu, FLAG_NT);
+        poke(TSS_AT, DATA0, 2);
         ck_assert(!iret(4));
-        ck_assert_uint_eq(cpu->exception.vector, EXC_GP);
+        ck_exception(EXC_TS, DATA0);
+        poke(TSS_AT, 0, 2);
+        ck_assert(!iret(4));
+        ck_exception(EXC_TS, 0);
 }
 END_TEST
 

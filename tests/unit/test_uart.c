@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* test_uart.c - the 16550A: FIFOs, interrupts and their order, loopback, the line to the host. */
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <sys/wait.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include "devices/serial/uart16550.h"
@@ -390,6 +394,62 @@ START_TEST(test_t20_stdio)
 }
 END_TEST
 
+/* A process with a terminal of its own that opens the stdio line and ends in the given way. */
+static void end_with_terminal(const char *terminal, int how, int ready)
+{
+        setsid();
+        int fd = open(terminal, O_RDWR);
+        dup2(fd, 0);
+        dup2(fd, 1);
+        rig_open(&rig);
+        backend = serial_backend_new("stdio", &(struct serial_host){ .lock = &rig.lock, .quit = note_quit }, NULL);
+        if (write(ready, "r", 1) != 1)
+                _exit(1);
+        usleep(100000);
+        if (how == 0) {
+                serial_backend_free(backend);
+        } else if (how == 1) {
+                exit(0);
+        } else {
+                signal(how, SIG_DFL);           /* Check has handlers of its own */
+                raise(how);
+        }
+        _exit(0);
+}
+
+/* The terminal is raw meanwhile, and as before afterwards, however the process ends (traps.md T20). */
+START_TEST(test_t20_terminal_restored)
+{
+        static const int ways[] = { 0, 1, SIGTERM, SIGSEGV, SIGKILL };
+
+        for (size_t i = 0; i < G_N_ELEMENTS(ways); i++) {
+                int master = posix_openpt(O_RDWR | O_NOCTTY), ready[2], status;
+                char name[64], byte;
+                struct termios before, during, after;
+
+                ck_assert(!grantpt(master) && !unlockpt(master) && !ptsname_r(master, name, sizeof(name)) && !pipe(ready));
+                int slave = open(name, O_RDWR | O_NOCTTY);
+                ck_assert_int_eq(tcgetattr(slave, &before), 0);
+                pid_t child = fork();
+                if (!child)
+                        end_with_terminal(name, ways[i], ready[1]);
+                ck_assert_int_eq(read(ready[0], &byte, 1), 1);
+                tcgetattr(slave, &during);
+                ck_assert_uint_eq(during.c_lflag & (ICANON | ECHO | ISIG), 0);
+                ck_assert_int_eq(waitpid(child, &status, 0), child);
+                for (unsigned wait = 0; wait < 200; wait++) {
+                        tcgetattr(slave, &after);
+                        if (after.c_lflag == before.c_lflag)
+                                break;
+                        usleep(10000);
+                }
+                ck_assert_msg(after.c_lflag == before.c_lflag && after.c_iflag == before.c_iflag, "not restored, way %d", ways[i]);
+                close(slave);
+                close(master);
+        }
+}
+END_TEST
+
 START_TEST(test_bad_specs)
 {
         static const char *const bad[] = { "", "stdio:", "file", "file:", "unix:", "tcp:1", "ptyx", "file:/nonexistent/x", "unix:/nonexistent/x" };
@@ -413,4 +473,4 @@ START_TEST(test_bad_specs)
 END_TEST
 
 UNIT_MAIN("uart", test_registers, test_transmitter_empty, test_loopback_modem, test_fifo_and_overrun, test_timeout, test_break,
-          test_file_loses_nothing, test_socket, test_pty, test_t20_stdio, test_bad_specs)
+          test_file_loses_nothing, test_socket, test_pty, test_t20_stdio, test_t20_terminal_restored, test_bad_specs)

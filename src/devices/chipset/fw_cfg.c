@@ -11,8 +11,10 @@
  * The device clears control when done, or leaves the error bit alone in it.  Items are read-only here,
  * so a write is an error.  Reading past an item's end gives zeros, as do items that do not exist.
  */
+#include <errno.h>
 #include <inttypes.h>
 #include <string.h>
+#include <unistd.h>
 #include "base/log.h"
 #include "devices/chipset/fw_cfg.h"
 
@@ -23,12 +25,19 @@ enum { ID_TRADITIONAL = 1 << 0, ID_DMA = 1 << 1 };
 
 enum { ITEMS = 0x80, NAME_BYTES = 56, DIRECTORY_ENTRY = 64 };
 
+/* Bytes in memory, or a file's when bytes is NULL and size is not 0. */
+struct item {
+        GBytes *bytes;
+        int fd;
+        uint32_t size;
+};
+
 struct fw_cfg {
         struct device device;
         uint16_t selector;              /* saved: W, reset 0 */
         uint32_t offset;                /* saved: next byte of the item */
         uint32_t dma_high;              /* saved: upper half of the control block's address */
-        GBytes *item[ITEMS];            /* what the machine was configured with */
+        struct item item[ITEMS];        /* what the machine was configured with */
         unsigned files;
 };
 
@@ -44,14 +53,33 @@ static const struct state_field fw_cfg_fields[] = {
 
 /* -- Items -------------------------------------------------------------------------------------- */
 
-void fw_cfg_set(struct device *device, enum fw_cfg_item item, GBytes *bytes)
+static void item_clear(struct item *item)
 {
-        struct fw_cfg *cfg = (struct fw_cfg *)device;
+        if (item->bytes)
+                g_bytes_unref(item->bytes);
+        else if (item->size)
+                close(item->fd);
+        *item = (struct item){ 0 };
+}
 
-        g_assert((unsigned)item < ITEMS && g_bytes_get_size(bytes) <= UINT32_MAX);
-        if (cfg->item[item])
-                g_bytes_unref(cfg->item[item]);
-        cfg->item[item] = bytes;
+void fw_cfg_set(struct device *device, enum fw_cfg_item number, GBytes *bytes)
+{
+        struct item *item = &((struct fw_cfg *)device)->item[number];
+
+        g_assert((unsigned)number < ITEMS && g_bytes_get_size(bytes) <= UINT32_MAX);
+        item_clear(item);
+        item->bytes = bytes;
+        item->size = (uint32_t)g_bytes_get_size(bytes);
+}
+
+void fw_cfg_set_file(struct device *device, enum fw_cfg_item number, int fd, uint32_t size)
+{
+        struct item *item = &((struct fw_cfg *)device)->item[number];
+
+        g_assert((unsigned)number < ITEMS && size);
+        item_clear(item);
+        item->fd = fd;
+        item->size = size;
 }
 
 static void fw_cfg_set_little_endian(struct device *device, enum fw_cfg_item item, uint64_t value, unsigned size)
@@ -99,7 +127,7 @@ void fw_cfg_add_file(struct device *device, const char *name, GBytes *bytes)
         struct fw_cfg *cfg = (struct fw_cfg *)device;
         unsigned number = FW_CFG_FILE_FIRST + cfg->files;
         gsize old_size;
-        const void *old = g_bytes_get_data(cfg->item[FW_CFG_FILE_DIR], &old_size);
+        const void *old = g_bytes_get_data(cfg->item[FW_CFG_FILE_DIR].bytes, &old_size);
         gsize size = 4 + (gsize)(cfg->files + 1) * DIRECTORY_ENTRY;
         uint8_t *directory = g_malloc0(size), *entry = directory + size - DIRECTORY_ENTRY;
 
@@ -113,12 +141,30 @@ void fw_cfg_add_file(struct device *device, const char *name, GBytes *bytes)
         fw_cfg_set(device, (enum fw_cfg_item)number, bytes);
 }
 
-static const uint8_t *fw_cfg_selected(const struct fw_cfg *cfg, size_t *size)
+static const struct item *fw_cfg_selected(const struct fw_cfg *cfg)
 {
-        GBytes *bytes = cfg->selector < ITEMS ? cfg->item[cfg->selector] : NULL;
+        static const struct item none;
 
-        *size = 0;
-        return bytes ? g_bytes_get_data(bytes, size) : NULL;
+        return cfg->selector < ITEMS ? &cfg->item[cfg->selector] : &none;
+}
+
+/* Bytes of an item, all of them there.  False: its file has become shorter, or cannot be read. */
+static bool item_read(const struct item *item, uint32_t offset, uint8_t *to, uint32_t size)
+{
+        ssize_t done;
+
+        if (item->bytes) {
+                memcpy(to, (const uint8_t *)g_bytes_get_data(item->bytes, NULL) + offset, size);
+                return true;
+        }
+        do
+                done = pread(item->fd, to, size, offset);
+        while (done < 0 && errno == EINTR);
+        if (done == (ssize_t)size)
+                return true;
+        log_error("a kernel's or initrd's file cannot be read any more: %s",
+                  done < 0 ? g_strerror(errno) : "it has become shorter");
+        return false;
 }
 
 /* -- Ports -------------------------------------------------------------------------------------- */
@@ -133,14 +179,13 @@ static void fw_cfg_select(struct fw_cfg *cfg, uint16_t selector)
 static uint32_t fw_cfg_read(void *opaque, uint16_t port, unsigned size)
 {
         struct fw_cfg *cfg = opaque;
-        size_t length;
-        const uint8_t *data;
+        const struct item *item = fw_cfg_selected(cfg);
+        uint8_t byte = 0;
 
         (void)size;
-        if (port != PORT_DATA)
-                return 0;
-        data = fw_cfg_selected(cfg, &length);
-        return cfg->offset < length ? data[cfg->offset++] : 0;
+        if (port == PORT_DATA && cfg->offset < item->size)
+                item_read(item, cfg->offset++, &byte, 1);
+        return byte;
 }
 
 static void fw_cfg_write(void *opaque, uint16_t port, uint32_t value, unsigned size)
@@ -151,22 +196,29 @@ static void fw_cfg_write(void *opaque, uint16_t port, uint32_t value, unsigned s
                 guest_error("fw_cfg", "%u-byte write to port %03xh", size, port);
 }
 
-/* Copies up to length bytes of the selected item to the guest; what lies past its end is zeros. */
+/* Copies length bytes of the selected item to the guest; what lies past its end is zeros. */
 static bool fw_cfg_dma_copy(struct fw_cfg *cfg, uint64_t address, uint32_t length)
 {
-        static const uint8_t zeros[4096];
+        enum { PIECE = 64 << 10 };
         struct memory *memory = cfg->device.env->memory;
-        size_t size;
-        const uint8_t *data = fw_cfg_selected(cfg, &size);
-        uint32_t there = cfg->offset < size ? (uint32_t)MIN(size - cfg->offset, length) : 0;
-        bool ok = !there || memory_write(memory, address, data + cfg->offset, there);
+        const struct item *item = fw_cfg_selected(cfg);
+        uint32_t there = cfg->offset < item->size ? MIN(item->size - cfg->offset, length) : 0;
+        uint8_t *buffer;
+        bool ok = true;
 
-        for (uint32_t done = there; ok && done < length;) {
-                uint32_t piece = MIN(length - done, (uint32_t)sizeof(zeros));
+        if (item->bytes && there == length)             /* the usual case needs no copy */
+                return memory_write(memory, address,
+                                    (const uint8_t *)g_bytes_get_data(item->bytes, NULL) + cfg->offset, length);
+        buffer = g_malloc(PIECE);
+        for (uint32_t done = 0; ok && done < length;) {
+                uint32_t size = MIN((uint32_t)PIECE, length - done), real = done < there ? MIN(size, there - done) : 0;
 
-                ok = memory_write(memory, address + done, zeros, piece);
-                done += piece;
+                ok = !real || item_read(item, cfg->offset + done, buffer, real);
+                memset(buffer + real, 0, size - real);
+                ok = ok && memory_write(memory, address + done, buffer, size);
+                done += size;
         }
+        g_free(buffer);
         return ok;
 }
 
@@ -257,7 +309,7 @@ static void fw_cfg_destroy(struct device *device)
         struct fw_cfg *cfg = (struct fw_cfg *)device;
 
         for (unsigned i = 0; i < ITEMS; i++)
-                g_clear_pointer(&cfg->item[i], g_bytes_unref);
+                item_clear(&cfg->item[i]);
 }
 
 static const struct device_class fw_cfg_class = {

@@ -21,6 +21,9 @@ enum fw_cfg_item {
 
 /* Takes over the reference to bytes. */
 void fw_cfg_set(struct device *device, enum fw_cfg_item item, GBytes *bytes);
+/* The item is the first `size` bytes of an open file, read each time the guest asks, so that an initrd
+ * does not take up memory twice.  Takes over the descriptor. */
+void fw_cfg_set_file(struct device *device, enum fw_cfg_item item, int fd, uint32_t size);
 void fw_cfg_set_u16(struct device *device, enum fw_cfg_item item, uint16_t value);
 void fw_cfg_set_u32(struct device *device, enum fw_cfg_item item, uint32_t value);
 void fw_cfg_set_u64(struct device *device, enum fw_cfg_item item, uint64_t value);
