@@ -415,5 +415,7 @@ void pc_reset(struct machine *machine)
                 cpu_reset(machine->cpu[i], false);
                 machine->cpu[i]->a20 = true;
                 lapic_reset(machine->lapic[i], false);
+                /* The same once more on its own thread, where the engine drops what it has cached. */
+                cpu_request(machine->cpu[i], CPU_REQUEST_RESET);
         }
 }
