@@ -90,6 +90,7 @@ static bool serve_requests(struct cpu *cpu)
                 tlb_flush(cpu, true);
                 if (request & (CPU_REQUEST_RESET | CPU_REQUEST_INIT)) {
                         cpu_reset(cpu, !(request & CPU_REQUEST_RESET));
+                        dcpu->ferr_wait = false;
                         dbt_state_changed(cpu);
                 }
         }
