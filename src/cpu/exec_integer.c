@@ -125,31 +125,28 @@ bool exec_salc(struct cpu *cpu, const struct insn *insn)
 
 /* -- Memory operands of other kinds ------------------------------------------------------------ */
 
+/* The signed value of the lower `size` bytes, 2 or 4. */
+static int64_t signed_part(uint64_t value, unsigned size)
+{
+        return size == 2 ? (int16_t)value : (int32_t)value;
+}
+
+/* The upper bound is looked at only when the lower one is kept, as on the processor: it may be unmapped. */
 bool exec_bound(struct cpu *cpu, const struct insn *insn)
 {
+        enum cpu_segment segment = (enum cpu_segment)insn->segment;
         unsigned size = insn->operand_bytes;
         uint64_t offset, lower = 0, upper = 0;
-        int64_t index, low, high;
+        int64_t index = signed_part(operand_get_modrm_reg(cpu, insn, size), size);
 
         operand_address(cpu, insn, &offset);
-        if (!cpu_read(cpu, (enum cpu_segment)insn->segment, offset, &lower, size))
+        if (!cpu_read(cpu, segment, offset, &lower, size))
                 return false;
-        offset = operand_truncate(offset + size, insn->address_bytes);
-        if (!cpu_read(cpu, (enum cpu_segment)insn->segment, offset, &upper, size))
+        if (index < signed_part(lower, size))
+                return cpu_raise(cpu, EXC_BR);
+        if (!cpu_read(cpu, segment, operand_truncate(offset + size, insn->address_bytes), &upper, size))
                 return false;
-        index = (int64_t)operand_get_modrm_reg(cpu, insn, size);
-        low = (int64_t)lower;
-        high = (int64_t)upper;
-        if (size == 2) {
-                index = (int16_t)index;
-                low = (int16_t)low;
-                high = (int16_t)high;
-        } else {
-                index = (int32_t)index;
-                low = (int32_t)low;
-                high = (int32_t)high;
-        }
-        return (index >= low && index <= high) || cpu_raise(cpu, EXC_BR);
+        return index <= signed_part(upper, size) || cpu_raise(cpu, EXC_BR);
 }
 
 bool exec_xlat(struct cpu *cpu, const struct insn *insn)

@@ -47,6 +47,8 @@ static void state_save(struct cpu *cpu, struct check_state *state, bool vector)
         state->iflag = cpu->iflag;
         state->shadow = cpu->shadow;
         state->exception = cpu->exception;
+        state->gs_base = cpu->seg[SEG_GS].base;
+        state->kernel_gs_base = cpu->kernel_gs_base;
         if (!vector)
                 return;
         cpu_host_begin(cpu);
@@ -68,6 +70,8 @@ static void state_restore(struct cpu *cpu, const struct check_state *state, bool
         cpu->iflag = state->iflag;
         cpu->shadow = state->shadow;
         cpu->exception = state->exception;
+        cpu->seg[SEG_GS].base = state->gs_base;
+        cpu->kernel_gs_base = state->kernel_gs_base;
         if (!vector)
                 return;
         cpu_host_begin(cpu);
@@ -90,7 +94,8 @@ static bool exceptions_same(const struct pending_exception *a, const struct pend
 static bool states_same(const struct check_state *a, const struct check_state *b, bool vector)
 {
         uint64_t differ = (a->rip ^ b->rip) | (a->rflags ^ b->rflags) | (uint64_t)(a->df_step ^ b->df_step) |
-                          (uint64_t)(a->iflag ^ b->iflag) | (uint64_t)(a->shadow ^ b->shadow);
+                          (uint64_t)(a->iflag ^ b->iflag) | (uint64_t)(a->shadow ^ b->shadow) | (a->gs_base ^ b->gs_base) |
+                          (a->kernel_gs_base ^ b->kernel_gs_base);
 
         for (unsigned i = 0; i < CPU_REGS; i++)
                 differ |= a->regs[i] ^ b->regs[i];

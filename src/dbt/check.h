@@ -16,6 +16,7 @@ struct check_state {
         int64_t df_step;
         uint8_t iflag, shadow;
         struct pending_exception exception;
+        uint64_t gs_base, kernel_gs_base;
         uint64_t fpu_ip, fpu_dp;
         uint16_t fpu_cs, fpu_ds, fpu_op;
         uint8_t image[CHECK_IMAGE_BYTES];

@@ -42,6 +42,8 @@ static void report_states(const struct check *check, bool vector)
         report_value("DF step", (uint64_t)b->df_step, (uint64_t)s->df_step, (uint64_t)r->df_step);
         report_value("IF", b->iflag, s->iflag, r->iflag);
         report_value("shadow", b->shadow, s->shadow, r->shadow);
+        report_value("gs base", b->gs_base, s->gs_base, r->gs_base);
+        report_value("other gs", b->kernel_gs_base, s->kernel_gs_base, r->kernel_gs_base);
         report_value("exception", exception_word(&b->exception), exception_word(&s->exception), exception_word(&r->exception));
         report_value("cr2 of it", b->exception.cr2, s->exception.cr2, r->exception.cr2);
         if (!vector)

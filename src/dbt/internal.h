@@ -47,8 +47,8 @@ enum { BLOCK_MAX_INSNS = 64, BLOCK_MAX_BYTES = 48 * 1024, CACHE_CHUNKS = 8, JC_E
 
 /* Bits of the mode that only the translator uses. */
 #define MODE_ONE_INSN (UINT64_C(1) << 17)       /* leave after one instruction (shadow, TF, check) */
-#define MODE_CAREFUL (UINT64_C(1) << 18)        /* every access goes out of line (check's first pass) */
-#define MODE_CHECK (UINT64_C(1) << 19)          /* callouts in blocks of their own (check's second pass) */
+#define MODE_CAREFUL (UINT64_C(1) << 40)        /* every access goes out of line (check's first pass) */
+#define MODE_CHECK (UINT64_C(1) << 41)          /* callouts in blocks of their own (check's second pass) */
 #define MODE_TRANSLATOR (MODE_ONE_INSN | MODE_CAREFUL | MODE_CHECK)
 
 /* What a block's translation depends on, interned: blocks compare and hash the small id. */
@@ -194,7 +194,8 @@ struct dbt_cpu {
         uint64_t host_rsp;
         uint64_t spill;                 /* for glue without BMI2 */
         uint64_t spill_zero;            /* what a load past the end of spill reads */
-        uint64_t page_mask;             /* ~4095, for PEXT */
+        uint64_t page_mask;             /* ~4095, for PEXT; and so on: what translate_system.c selects */
+        uint64_t arith_mask, pushed_mask, df_mask, if_df_mask;
         uint64_t temp;                  /* a value kept across a check */
         uint64_t linear;                /* the access in progress, for stubs.memory and commit */
         uint32_t bounce_skip;           /* 0, or 5: return past the jump back */

@@ -39,6 +39,15 @@ static struct insn_origin *new_map(struct translator *t)
         return map;
 }
 
+/* Room for whatever one more instruction may need, and for the maps of all out-of-line paths. */
+static bool has_room(const struct translator *t)
+{
+        enum { INSN_COLD = 8, INSN_EXITS = 4, INSN_CALLOUTS = 4 };
+
+        return t->colds + INSN_COLD <= MAX_COLD && t->exits + INSN_EXITS <= MAX_EXITS &&
+               t->callouts + INSN_CALLOUTS <= MAX_CALLOUTS && t->maps + t->colds + INSN_COLD + 2 <= MAX_MAPS;
+}
+
 static void emit_callout_call(struct translator *t, const struct callout *callout)
 {
         emit_mov64_imm(&t->e, H_R10, (uint64_t)(uintptr_t)callout);
@@ -263,9 +272,19 @@ static void translate_insn(struct translator *t)
                 translate_callout(t, op->exec, false);
                 t->poll_after = true;
                 break;
+        case KIND_PUSHF:
+                if (!translate_pushf(t))
+                        translate_callout(t, op->exec, false);
+                break;
         case KIND_POP_SEG:
-        case KIND_PUSHA: case KIND_POPA: case KIND_ENTER: case KIND_PUSHF: case KIND_XLAT:
+        case KIND_PUSHA: case KIND_POPA: case KIND_ENTER: case KIND_XLAT:
         case KIND_EXEC:
+                if (op->exec == exec_rdtsc && translate_rdtsc(t))
+                        break;
+                if (op->exec == exec_swapgs) {
+                        translate_swapgs(t);
+                        break;
+                }
                 translate_callout(t, op->exec, false);
                 t->shadow = writes_ss(&t->insn);
                 break;
@@ -387,6 +406,12 @@ static void mark_return(struct translator *t, const struct mark *mark)
         t->callouts = mark->callouts;
         t->shadow = mark->shadow;
         t->ended = t->called = false;
+}
+
+/* Random numbers and the time. */
+static bool never_the_same(const struct opcode *op)
+{
+        return op->feature == FEATURE_RDRAND || op->feature == FEATURE_RDSEED || op->exec == exec_rdtsc;
 }
 
 /* Where a checked block must end: it runs once by single instructions, which a branch to the very next
@@ -541,8 +566,8 @@ struct block *dbt_translate(struct cpu *cpu, const struct context *context, uint
                         translate_insn(t);
                 }
                 g_assert(!t->open_store);
-                if (result == FETCH_OK && (t->insn.opcode->feature == FEATURE_RDRAND || t->insn.opcode->feature == FEATURE_RDSEED))
-                        t->called = true;       /* for the check as if: it never gives the same twice */
+                if (result == FETCH_OK && never_the_same(t->insn.opcode))
+                        t->called = true;       /* for the check as good as */
                 if (t->called && t->index > 0 && mode_has(t, MODE_CHECK)) {
                         mark_return(t, &mark);
                         t->next_rip = t->rip;
@@ -562,7 +587,7 @@ struct block *dbt_translate(struct cpu *cpu, const struct context *context, uint
                 if (t->poll_after && !one)
                         translate_poll(t, t->next_rip, true);
                 bool more = t->index + 1 < max_insns && t->next_rip > t->rip && gpa2 == ~(gpa_t)0 &&
-                            (context_linear(context, t->next_rip) ^ linear) >> PAGE_SHIFT == 0 && !ends_checked(t);
+                            (context_linear(context, t->next_rip) ^ linear) >> PAGE_SHIFT == 0 && has_room(t) && !ends_checked(t);
                 last = t->rip;
                 if (more) {
                         gpa_t crossing;

@@ -8,7 +8,7 @@
 CODE16(push_pop, "push ax\n push bx\n pop cx\n pop dx\n push eax\n pop esi");
 CODE16(esp_upper, "push ax\n mov ecx, esp\n pop ax");
 CODE16(calls, "call 1f\n jmp 2f\n 1: mov bp, sp\n mov bx, [bp]\n ret\n 2: mov cx, sp");
-CODE16(calls32, ".byte 0x66, 0xe8\n .long 1f - . - 4\n jmp 2f\n 1: mov ebx, [esp]\n .byte 0x66\n ret\n 2: mov cx, sp");
+CODE16(calls32, "and esp, 0xffff\n .byte 0x66, 0xe8\n .long 1f - . - 4\n jmp 2f\n 1: mov ebx, [esp]\n .byte 0x66\n ret\n 2: mov cx, sp");
 CODE16(jump_truncates, "mov eax, offset 1f\n or eax, 0x10000\n jmp ax\n 1: mov bx, 5\n xor eax, eax");
 CODE16(ops, "mov ax, 0xffff\n inc ax\n mov ecx, 0xffffffff\n inc ecx\n mov bx, 0x1234\n movzx edx, bx\n cwd\n cbw");
 CODE16(addressing, "mov bx, 0x7400\n mov si, 0x10\n mov word ptr [bx+si+4], 0x4242\n mov ecx, 0x7414\n mov ax, [ecx]");

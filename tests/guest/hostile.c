@@ -8,10 +8,16 @@
  */
 #include "guest.h"
 
-enum { ROUNDS = 1500, BYTES = 512 };
+#ifndef ROUNDS
+#define ROUNDS 1500
+#endif
+#ifndef SEED
+#define SEED 0x1d872b41
+#endif
+enum { BYTES = 512 };
 #define PLAY ARENA              /* 64 KiB of user memory, code and data */
 
-static u32 seed = 0x1d872b41;
+static u32 seed = SEED;
 static volatile u32 ticks;
 static u32 ends[256];
 

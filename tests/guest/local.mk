@@ -14,12 +14,12 @@ guest_tests = \
         tests/guest/fpu-environment.elf tests/guest/fpu-exceptions.elf tests/guest/fpu-irq13.elf \
         tests/guest/fpu-state.elf tests/guest/high-bytes.elf tests/guest/hostile.elf tests/guest/io-permission.elf \
         tests/guest/iret.elf tests/guest/irq.elf tests/guest/kick.elf tests/guest/lar-lsl.elf tests/guest/limits.elf \
-        tests/guest/loops.elf tests/guest/page-crossing.elf tests/guest/paging.elf tests/guest/paging-large.elf \
-        tests/guest/pic.elf tests/guest/precise.elf tests/guest/real-mode.elf tests/guest/real-mode-limits.elf \
-        tests/guest/reset.elf tests/guest/segments.elf tests/guest/single-step.elf tests/guest/smc.elf \
-        tests/guest/smoke.elf tests/guest/stack-corners.elf tests/guest/stack-limits.elf tests/guest/strings.elf \
-        tests/guest/sysenter.elf tests/guest/triple-fault.elf tests/guest/ud.elf tests/guest/ud-lock.elf \
-        tests/guest/ud-modes.elf tests/guest/v86.elf tests/guest/v86-limits.elf
+        tests/guest/long-blocks.elf tests/guest/loops.elf tests/guest/page-crossing.elf tests/guest/paging.elf \
+        tests/guest/paging-large.elf tests/guest/pic.elf tests/guest/precise.elf tests/guest/real-mode.elf \
+        tests/guest/real-mode-limits.elf tests/guest/reset.elf tests/guest/segments.elf tests/guest/single-step.elf \
+        tests/guest/smc.elf tests/guest/smoke.elf tests/guest/stack-corners.elf tests/guest/stack-limits.elf \
+        tests/guest/strings.elf tests/guest/sysenter.elf tests/guest/triple-fault.elf tests/guest/ud.elf \
+        tests/guest/ud-lock.elf tests/guest/ud-modes.elf tests/guest/v86.elf tests/guest/v86-limits.elf
 
 guest_files = \
         tests/guest/a20.c tests/guest/a20.expect tests/guest/alignment-check.c tests/guest/alignment-check.expect \
@@ -39,21 +39,22 @@ guest_files = \
         tests/guest/io-permission.c tests/guest/io-permission.expect tests/guest/iret.c tests/guest/iret.expect \
         tests/guest/iret.qemu tests/guest/irq.c tests/guest/irq.expect tests/guest/kick.c tests/guest/kick.expect \
         tests/guest/lar-lsl.c tests/guest/lar-lsl.expect tests/guest/limits.c tests/guest/limits.expect \
-        tests/guest/limits.qemu tests/guest/loops.c tests/guest/loops.expect tests/guest/page-crossing.c \
-        tests/guest/page-crossing.expect tests/guest/page-crossing.qemu tests/guest/paging.c tests/guest/paging.expect \
-        tests/guest/paging-large.c tests/guest/paging-large.expect tests/guest/paging-large.qemu tests/guest/pic.c \
-        tests/guest/pic.expect tests/guest/precise.c tests/guest/precise.expect tests/guest/real-mode.c \
-        tests/guest/real-mode.expect tests/guest/real-mode-limits.c tests/guest/real-mode-limits.expect \
-        tests/guest/real-mode-limits.qemu tests/guest/reset.c tests/guest/reset.expect tests/guest/reset.status \
-        tests/guest/segments.c tests/guest/segments.expect tests/guest/segments.qemu tests/guest/single-step.c \
-        tests/guest/single-step.expect tests/guest/smc.c tests/guest/smc.expect tests/guest/smoke.c \
-        tests/guest/smoke.expect tests/guest/stack-corners.c tests/guest/stack-corners.expect \
-        tests/guest/stack-limits.c tests/guest/stack-limits.expect tests/guest/stack-limits.qemu tests/guest/strings.c \
-        tests/guest/strings.expect tests/guest/sysenter.c tests/guest/sysenter.expect tests/guest/triple-fault.c \
-        tests/guest/triple-fault.expect tests/guest/triple-fault.status tests/guest/ud.c tests/guest/ud.expect \
-        tests/guest/ud.qemu tests/guest/ud-lock.c tests/guest/ud-lock.expect tests/guest/ud-lock.qemu \
-        tests/guest/ud-modes.c tests/guest/ud-modes.expect tests/guest/v86.c tests/guest/v86.expect \
-        tests/guest/v86.qemu tests/guest/v86-limits.c tests/guest/v86-limits.expect tests/guest/v86-limits.qemu
+        tests/guest/limits.qemu tests/guest/long-blocks.c tests/guest/long-blocks.expect tests/guest/loops.c \
+        tests/guest/loops.expect tests/guest/page-crossing.c tests/guest/page-crossing.expect \
+        tests/guest/page-crossing.qemu tests/guest/paging.c tests/guest/paging.expect tests/guest/paging-large.c \
+        tests/guest/paging-large.expect tests/guest/paging-large.qemu tests/guest/pic.c tests/guest/pic.expect \
+        tests/guest/precise.c tests/guest/precise.expect tests/guest/real-mode.c tests/guest/real-mode.expect \
+        tests/guest/real-mode-limits.c tests/guest/real-mode-limits.expect tests/guest/real-mode-limits.qemu \
+        tests/guest/reset.c tests/guest/reset.expect tests/guest/reset.status tests/guest/segments.c \
+        tests/guest/segments.expect tests/guest/segments.qemu tests/guest/single-step.c tests/guest/single-step.expect \
+        tests/guest/smc.c tests/guest/smc.expect tests/guest/smoke.c tests/guest/smoke.expect \
+        tests/guest/stack-corners.c tests/guest/stack-corners.expect tests/guest/stack-limits.c \
+        tests/guest/stack-limits.expect tests/guest/stack-limits.qemu tests/guest/strings.c tests/guest/strings.expect \
+        tests/guest/sysenter.c tests/guest/sysenter.expect tests/guest/triple-fault.c tests/guest/triple-fault.expect \
+        tests/guest/triple-fault.status tests/guest/ud.c tests/guest/ud.expect tests/guest/ud.qemu \
+        tests/guest/ud-lock.c tests/guest/ud-lock.expect tests/guest/ud-lock.qemu tests/guest/ud-modes.c \
+        tests/guest/ud-modes.expect tests/guest/v86.c tests/guest/v86.expect tests/guest/v86.qemu \
+        tests/guest/v86-limits.c tests/guest/v86-limits.expect tests/guest/v86-limits.qemu
 
 if HAVE_M32
 guest_images += $(guest_tests)

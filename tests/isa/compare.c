@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "compare.h"
+#include "cpu/cpu.h"
 #include "cpu/insn.h"
 
 struct text {
@@ -105,16 +106,6 @@ static bool is_far_call(const struct opcode *opcode)
         return opcode->operands[0] == OPERAND_Ap || opcode->operands[0] == OPERAND_Mp;
 }
 
-/* PUSH of a segment register with a 32-bit operand: four bytes, or only the lower two (SDM 2B, PUSH). */
-static void agree_on_pushed_selector(struct isa_diff *expected, struct isa_diff *got)
-{
-        if (expected->start == got->start && expected->size <= 2 && got->size > 2 && got->size <= 4 && !got->bytes[2] &&
-            !got->bytes[3]) {
-                got->size = expected->size;
-                memset(got->bytes + expected->size, 0, 4 - expected->size);
-        }
-}
-
 static void agree_on_choices(const struct isa_case *c, const struct opcode *opcode, struct isa_result *expected,
                              struct isa_result *got)
 {
@@ -132,9 +123,11 @@ static void agree_on_choices(const struct isa_case *c, const struct opcode *opco
                 for (unsigned i = 0; i < 8; i++)
                         if (!((expected->after.gpr[i] ^ got->after.gpr[i]) & ~0xf0000u))
                                 got->after.gpr[i] = expected->after.gpr[i];
-        if (opcode->kind == KIND_PUSH_SEG) {
-                agree_on_pushed_selector(&expected->data, &got->data);
-                agree_on_pushed_selector(&expected->stack, &got->stack);
+        /* The order in which the parts of a state image are accessed, so which fault comes first. */
+        if (opcode->operands[0] == OPERAND_M && is_memory_fault(expected->vector) && is_memory_fault(got->vector)) {
+                got->vector = expected->vector;
+                got->error = expected->error;
+                got->cr2 = expected->cr2;
         }
         /* An MMX instruction whose operand faults may have switched the x87 registers to MMX before. */
         if ((opcode->attr & ATTR_MMX) && is_memory_fault(expected->vector)) {
@@ -142,11 +135,23 @@ static void agree_on_choices(const struct isa_case *c, const struct opcode *opco
                 expected->after.fx.ftw = got->after.fx.ftw;
                 memcpy(expected->after.fx.st, got->after.fx.st, sizeof(got->after.fx.st));
         }
-        /* A far call that faults may have pushed a part. */
-        if (is_far_call(opcode) && is_memory_fault(expected->vector)) {
+        /* Whether the limit for the target or the one for the stack is checked first. */
+        if (opcode->kind == KIND_CALL_IND && (expected->vector == EXC_SS || expected->vector == EXC_GP) &&
+            (got->vector == EXC_SS || got->vector == EXC_GP))
+                got->vector = expected->vector;
+        /* A call that faults may have pushed something, and a ten-byte store that faults in its second page may have
+         * written to the first; POPA may have loaded some of the registers. */
+        if ((is_far_call(opcode) || opcode->kind == KIND_CALL_IND || opcode->operands[0] == OPERAND_Mt) &&
+            is_memory_fault(expected->vector) && got->data.size == 0 && got->stack.size == 0) {
                 expected->stack = got->stack;
                 expected->data = got->data;
         }
+        if (opcode->kind == KIND_POPA && is_memory_fault(expected->vector) &&
+            !memcmp(got->after.gpr, c->before.gpr, sizeof(got->after.gpr)))
+                memcpy(expected->after.gpr, got->after.gpr, sizeof(got->after.gpr));
+        /* Between two elements CMPS and SCAS may show the flags of the last one, or those from before. */
+        if (opcode->kind == KIND_STRING && expected->vector == EXC_DB && expected->after.eip == c->before.eip)
+                expected->after.eflags = (expected->after.eflags & ~(uint32_t)FLAGS_ARITH) | (got->after.eflags & FLAGS_ARITH);
 }
 
 enum isa_verdict isa_compare(const struct isa_case *c, const struct opcode *opcode, const struct isa_result *native,

@@ -471,7 +471,10 @@ static bool is_far(const struct opcode *opcode)
 /* An instruction pointer, relative to the code segment, that leads to INT3 in CODE. */
 static uint32_t pick_landing(struct build *b, bool code16)
 {
-        return (code16 ? 0 : ISA_CODE) + 0x400 + isa_random(&b->random) % 0xf000;
+        uint32_t slot = 0x400 + (isa_random(&b->random) % 0xf000 & ~63u);
+
+        /* In the second half of a slot, where no instruction under test lies: it would go round for ever. */
+        return (code16 ? 0 : ISA_CODE) + slot + 32 + isa_random(&b->random) % 16;
 }
 
 /* Words on the stack that RET, IRET, POP and their like find. */
@@ -683,8 +686,9 @@ static void aim_branches(struct build *b)
         /* Not into the instruction itself: it could go round for ever. */
         if (operands[0] == OPERAND_Jb && (int8_t)c->code[insn->length - 1] < 0 && (int8_t)c->code[insn->length - 1] >= -(int)insn->length)
                 c->code[insn->length - 1] = 0x20;
-        if (operands[0] == OPERAND_Jz && insn->operand_bytes == 4)
-                put_little(c->code + insn->length - 4, pick_landing(b, code16) - c->before.eip - insn->length, 4);
+        if (operands[0] == OPERAND_Jz)
+                put_little(c->code + insn->length - insn->operand_bytes, pick_landing(b, code16) - c->before.eip - insn->length,
+                           insn->operand_bytes);
         if (operands[0] == OPERAND_Ap) {
                 uint16_t cs = isa_chance(&b->random, 1, 3) ? pick_selector(b) : c->before.seg[ISA_CS];
                 unsigned size = insn->operand_bytes;

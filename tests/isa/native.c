@@ -16,7 +16,6 @@
  *     selector that cannot be loaded would fault in the stub, so cases use loadable ones only.
  * N3  No case executes an instruction that enters the host's kernel (INT 80h, SYSENTER, SYSCALL).
  */
-#define _GNU_SOURCE
 #include <asm/ldt.h>
 #include <errno.h>
 #include <signal.h>

@@ -6,7 +6,6 @@
  * ends it.  The child advances `next` as it goes, so that after its death the parent knows which case
  * to blame, starts another child, and goes on with the case behind it.
  */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>

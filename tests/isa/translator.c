@@ -302,7 +302,8 @@ void isa_translator_child(struct isa_shared *shared, int fd)
                 .io_read = no_port_read, .io_write = no_port_write, .tsc = no_tsc, .acknowledge = no_acknowledge,
                 .ferr = no_line, .shutdown = no_shutdown,
         };
-        static const struct dbt_options options;
+        /* A small cache, so that chunks are evicted. */
+        const struct dbt_options options = { .cache_bytes = 4 << 20, .no_bmi2 = getenv("ISA_NO_BMI2") };
         GError *error = NULL;
         char byte;
 

@@ -311,6 +311,8 @@ void guest_init(void)
                         page_tables[i][j] = (i << 22 | j << 12) | PTE_ALL;
         }
         pic_init();
+        /* After a reset every exception is unmasked and no register is empty (SDM 3A table 10-1). */
+        asm volatile("fninit");
 }
 
 /* -- Paging ------------------------------------------------------------------------------------ */

@@ -75,7 +75,7 @@ guest_load_frame:
         testb $3, FRAME_CS(%ebp)
         jnz load_outer
         movw FRAME_SS(%ebp), %ss
-        movl FRAME_ESP(%ebp), %esp
+        movl guest_frame+FRAME_ESP, %esp        /* not by EBP, whose segment is SS */
         jmp load_inner
 load_outer:
         pushl FRAME_SS(%ebp)
