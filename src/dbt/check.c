@@ -212,6 +212,19 @@ static bool places_same(const struct check *check)
         return true;
 }
 
+/* Both passes of a repetition walk the page tables afresh: a table that the block itself has written then
+ * gets its accessed and dirty bits in both. */
+static void forget_translations(struct cpu *cpu, const struct block *block)
+{
+        gva_t linear = context_linear(block->context, block->rip);
+        gpa_t gpa;
+
+        tlb_flush(cpu, true);
+        tlb_fetch(cpu, linear, &gpa);
+        if (block->gpa2 != ~(gpa_t)0)
+                tlb_fetch(cpu, context_linear(block->context, block->rip + PAGE_SIZE - (linear & (PAGE_SIZE - 1))), &gpa);
+}
+
 /* -- Running ----------------------------------------------------------------------------------- */
 
 static uint64_t enter(struct cpu *cpu, const struct block *block)
@@ -315,8 +328,10 @@ enum check_result check_block(struct cpu *cpu, struct block *block)
                 return CHECK_RUN;
         }
         for (unsigned tries = 0; tries < CHECK_TRIES; tries++) {
-                if (tries)
+                if (tries) {
                         dbt_count(dbt, DBT_COUNT_CHECK_AGAIN, 1);
+                        forget_translations(cpu, block);
+                }
                 state_save(cpu, &check->before, block->vector);
                 if (step_through(cpu, block) == PASS_FINAL)
                         return CHECK_DONE;
@@ -324,6 +339,8 @@ enum check_result check_block(struct cpu *cpu, struct block *block)
                 places_note_new(check);
                 places_undo(check);
                 state_restore(cpu, &check->before, block->vector);
+                if (tries)
+                        forget_translations(cpu, block);
                 enter(cpu, block);
                 state_save(cpu, &check->run, block->vector);
                 if (states_same(&check->stepped, &check->run, block->vector) && places_same(check)) {

@@ -258,10 +258,17 @@ static void translate_insn(struct translator *t)
                         translate_callout(t, op->exec, false);
                 break;
         case KIND_STI:
-                if (mode_has(t, MODE_IO_FREE))
+                if (mode_has(t, MODE_IO_FREE)) {
+                        /* It inhibits interrupts if IF was clear: shadow = 1 - IF. */
+                        emit_load8zx(&t->e, H_RCX, STATE(iflag));
+                        emit_not64(&t->e, H_RCX);
+                        emit_lea32(&t->e, H_RCX, HOST_MEM(H_RCX, 2));
+                        emit_op_mem(&t->e, false, 0x88, H_RCX, STATE(shadow));
                         emit_store8_imm(&t->e, STATE(iflag), 1);
-                else
+                        t->shadow_known = true;
+                } else {
                         translate_callout(t, op->exec, false);
+                }
                 t->shadow = true;
                 break;
         case KIND_CLD_STD:
@@ -389,12 +396,12 @@ static enum fetch_result fetch(struct translator *t, gpa_t *gpa2)
 struct mark {
         uint8_t *p;
         unsigned colds, exits, maps, callouts;
-        bool shadow;
+        bool shadow, shadow_known;
 };
 
 static struct mark mark_set(const struct translator *t)
 {
-        return (struct mark){ t->e.p, t->colds, t->exits, t->maps, t->callouts, t->shadow };
+        return (struct mark){ t->e.p, t->colds, t->exits, t->maps, t->callouts, t->shadow, t->shadow_known };
 }
 
 static void mark_return(struct translator *t, const struct mark *mark)
@@ -405,6 +412,7 @@ static void mark_return(struct translator *t, const struct mark *mark)
         t->maps = mark->maps;
         t->callouts = mark->callouts;
         t->shadow = mark->shadow;
+        t->shadow_known = mark->shadow_known;
         t->ended = t->called = false;
 }
 
@@ -496,7 +504,7 @@ static struct block *finish_block(struct translator *t, gpa_t gpa, gpa_t gpa2, u
 /* Goes on to what follows; an inhibited interrupt stays so across the edge. */
 static void end_falling_through(struct translator *t)
 {
-        if (t->shadow)
+        if (t->shadow && !t->shadow_known)
                 emit_store8_imm(&t->e, STATE(shadow), 1);
         t->poll_after = t->shadow;
         translate_go(t, t->next_rip);
@@ -528,7 +536,7 @@ struct block *dbt_translate(struct cpu *cpu, const struct context *context, uint
                               .delta = dbt->cache.rx - dbt->cache.rw };
         t->block_rip = t->rip = rip;
         t->index = t->colds = t->exits = t->maps = t->open_store = t->callouts = t->bytes = 0;
-        t->ended = t->shadow = t->poll_after = t->called = t->vector = false;
+        t->ended = t->shadow = t->poll_after = t->called = t->vector = t->shadow_known = false;
         t->page = gpa & PAGE_MASK;
         if (!max_insns || max_insns > BLOCK_MAX_INSNS)
                 max_insns = BLOCK_MAX_INSNS;
@@ -548,7 +556,7 @@ struct block *dbt_translate(struct cpu *cpu, const struct context *context, uint
         for (;;) {
                 struct mark mark = mark_set(t);
                 bool after_shadow = t->shadow;
-                t->shadow = false;
+                t->shadow = t->shadow_known = false;
                 t->poll_after = after_shadow;
                 t->next_rip = (t->rip + t->insn.length) & t->rip_mask;
 
