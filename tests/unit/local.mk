@@ -4,6 +4,7 @@ if HAVE_CHECK
 check_PROGRAMS += tests/unit/test_access
 check_PROGRAMS += tests/unit/test_check
 check_PROGRAMS += tests/unit/test_clock
+check_PROGRAMS += tests/unit/test_confined
 check_PROGRAMS += tests/unit/test_cpuid
 check_PROGRAMS += tests/unit/test_dbt
 check_PROGRAMS += tests/unit/test_decode
@@ -41,6 +42,9 @@ tests_unit_test_check_LDADD = $(test_libs)
 
 tests_unit_test_clock_SOURCES = tests/unit/test_clock.c tests/unit/unit.h
 tests_unit_test_clock_LDADD = $(test_libs)
+
+tests_unit_test_confined_SOURCES = tests/unit/test_confined.c tests/unit/dbt_fixture.h
+tests_unit_test_confined_LDADD = $(test_libs)
 
 tests_unit_test_cpuid_SOURCES = tests/unit/test_cpuid.c tests/unit/cpu_fixture.h
 tests_unit_test_cpuid_LDADD = $(test_libs)
