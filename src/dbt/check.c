@@ -213,16 +213,22 @@ static bool places_same(const struct check *check)
 }
 
 /* Both passes of a repetition walk the page tables afresh: a table that the block itself has written then
- * gets its accessed and dirty bits in both. */
-static void forget_translations(struct cpu *cpu, const struct block *block)
+ * gets its accessed and dirty bits in both.  False: the code itself cannot be fetched any more; the
+ * dispatcher will find that out. */
+static bool forget_translations(struct cpu *cpu, const struct block *block)
 {
         gva_t linear = context_linear(block->context, block->rip);
         gpa_t gpa;
 
         tlb_flush(cpu, true);
-        tlb_fetch(cpu, linear, &gpa);
-        if (block->gpa2 != ~(gpa_t)0)
-                tlb_fetch(cpu, context_linear(block->context, block->rip + PAGE_SIZE - (linear & (PAGE_SIZE - 1))), &gpa);
+        bool ok = tlb_fetch(cpu, linear, &gpa) && gpa == block->gpa;
+        if (ok && block->gpa2 != ~(gpa_t)0) {
+                ok = tlb_fetch(cpu, context_linear(block->context, block->rip + PAGE_SIZE - (linear & (PAGE_SIZE - 1))), &gpa);
+                ok = ok && (gpa & PAGE_MASK) == block->gpa2;
+        }
+        if (!ok)
+                cpu->exception.pending = false;
+        return ok;
 }
 
 /* -- Running ----------------------------------------------------------------------------------- */
@@ -330,7 +336,8 @@ enum check_result check_block(struct cpu *cpu, struct block *block)
         for (unsigned tries = 0; tries < CHECK_TRIES; tries++) {
                 if (tries) {
                         dbt_count(dbt, DBT_COUNT_CHECK_AGAIN, 1);
-                        forget_translations(cpu, block);
+                        if (!forget_translations(cpu, block))
+                                return CHECK_DONE;
                 }
                 state_save(cpu, &check->before, block->vector);
                 if (step_through(cpu, block) == PASS_FINAL)
@@ -339,8 +346,8 @@ enum check_result check_block(struct cpu *cpu, struct block *block)
                 places_note_new(check);
                 places_undo(check);
                 state_restore(cpu, &check->before, block->vector);
-                if (tries)
-                        forget_translations(cpu, block);
+                if (tries && !forget_translations(cpu, block))
+                        return CHECK_DONE;
                 enter(cpu, block);
                 state_save(cpu, &check->run, block->vector);
                 if (states_same(&check->stepped, &check->run, block->vector) && places_same(check)) {
