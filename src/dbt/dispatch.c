@@ -119,10 +119,10 @@ static bool serve_requests(struct cpu *cpu)
 
 /* -- Finding the next block -------------------------------------------------------------------- */
 
-static const struct context *current_context(struct cpu *cpu)
+static const struct context *current_context(struct cpu *cpu, bool careful)
 {
         struct dbt_cpu *dcpu = dbt_cpu(cpu);
-        uint64_t mode = cpu->mode | (cpu->shadow ? MODE_ONE_INSN : 0) | dcpu->extra_mode;
+        uint64_t mode = cpu->mode | (cpu->shadow ? MODE_ONE_INSN : 0) | dcpu->extra_mode | (careful ? MODE_CAREFUL : 0);
         const struct segment *cs = &cpu->seg[SEG_CS];
 
         for (unsigned i = 0; i < CONTEXT_CACHE; i++) {
@@ -216,7 +216,7 @@ enum dbt_stop dbt_run(struct cpu *cpu, uint64_t max_blocks)
                 }
                 if (cpu->halted || cpu->waiting_for_sipi || dcpu->ferr_wait)
                         return DBT_STOP_HALTED;
-                const struct context *context = current_context(cpu);
+                const struct context *context = current_context(cpu, edge && edge->careful);
                 struct block *block = find_block(cpu, context);
                 if (!block)
                         continue;
@@ -224,7 +224,7 @@ enum dbt_stop dbt_run(struct cpu *cpu, uint64_t max_blocks)
                 if (edge && generation == dbt->generation && chainable) {
                         cpu_host_begin(cpu);
                         dbt_slow_link(dbt, edge, block);
-                } else if (indirect && chainable) {
+                } else if (indirect && chainable && !(context->mode & MODE_CAREFUL)) {
                         *jc_slot(dcpu, block->rip) = (struct jc_entry){
                                 .neg_key = -(context->key + block->rip), .host = block->checked,
                         };

@@ -88,6 +88,19 @@ static unsigned natural_alignment(unsigned size)
         return size & (size - 1) || size > 8 ? 1 : size;
 }
 
+/* Whether the span around an access that RAM serves lies in the same page, with the rights it needs. */
+static bool span_reachable(const struct cpu *cpu, uint64_t linear, uint32_t descriptor)
+{
+        const struct dbt_cpu *dcpu = (const struct dbt_cpu *)cpu;
+        const struct tlb_view *view = &cpu->tlb[cpu->mode & MODE_USER ? 1 : 0];
+        uint64_t first = linear - dcpu->span_before, page = linear & PAGE_MASK;
+        unsigned index = (linear >> PAGE_SHIFT) % TLB_ENTRIES;
+
+        if (first < page || first + dcpu->span_bytes > page + PAGE_SIZE)
+                return false;
+        return (descriptor & ACCESS_DESC_SPAN_WRITE ? view->write_neg_tag[index] : view->read_neg_tag[index]) == -page;
+}
+
 uint8_t *dbt_memory(struct cpu *cpu, uint64_t linear, uint32_t descriptor, const uint8_t *return_address)
 {
         struct dbt_cpu *dcpu = dbt_cpu(cpu);
@@ -117,6 +130,12 @@ uint8_t *dbt_memory(struct cpu *cpu, uint64_t linear, uint32_t descriptor, const
                 goto fault;
         dcpu->linear = linear;
         dcpu->bounce_skip = 0;
+        if (descriptor & ACCESS_DESC_SPAN) {
+                if (host && span_reachable(cpu, linear, descriptor))
+                        return host;
+                dcpu->bounce_skip = 5;          /* to the careful version, where the access is made again */
+                return cpu->bounce;
+        }
         if (host)
                 return host;
         dbt_count(dcpu->dbt, DBT_COUNT_MEMORY_BOUNCE, 1);
