@@ -293,9 +293,9 @@ static void forbid_writes(struct dbt *dbt, const uint8_t *host_page)
                 for (unsigned v = 0; v < 2; v++)
                         for (unsigned i = 0; i < TLB_ENTRIES; i++) {
                                 struct tlb_view *view = &cpu->tlb[v];
-                                if (view->write_neg_tag[i] != TLB_EMPTY &&
+                                if (view->write_neg_tag[i] != tlb_empty[i] &&
                                     view->addend[i] - view->write_neg_tag[i] == (uint64_t)(uintptr_t)host_page)
-                                        view->write_neg_tag[i] = TLB_EMPTY;
+                                        view->write_neg_tag[i] = tlb_empty[i];
                         }
         }
 }

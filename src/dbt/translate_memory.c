@@ -91,7 +91,7 @@ static void emit_shift_page(struct translator *t, uint8_t to, uint8_t from)
         }
 }
 
-static void emit_tlb_lookup(struct translator *t, unsigned size, uint32_t access)
+static void emit_tlb_lookup(struct translator *t, unsigned segment, unsigned size, uint32_t access)
 {
         struct emit *e = &t->e;
         size_t view = offsetof(struct cpu, tlb) + (mode_has(t, MODE_USER) ? sizeof(struct tlb_view) : 0);
@@ -114,7 +114,7 @@ static void emit_tlb_lookup(struct translator *t, unsigned size, uint32_t access
 
         struct cold *cold = translate_new_cold(t, access & ACCESS_DESC_WRITE ? COLD_STORE : COLD_LOAD, miss);
         cold->back = e->p;
-        cold->descriptor = size | access;
+        cold->descriptor = size | access | segment << ACCESS_DESC_SEGMENT_SHIFT;
         if (access & ACCESS_DESC_WRITE)
                 t->open_store = t->colds;
 }
@@ -153,7 +153,7 @@ void translate_check(struct translator *t, unsigned segment, unsigned size, uint
                                                                    offsetof(struct segment, base))));
                 emit_lea(t, H_LINEAR, HOST_MEM_INDEX(H_LINEAR, H_ADDEND, 0, 0), t->wide);
         }
-        emit_tlb_lookup(t, size, access);
+        emit_tlb_lookup(t, segment, size, access);
         if (limit) {
                 /* A second way out of line, with the offset still in R11; it joins at the same place. */
                 struct cold *tlb = &t->cold[t->colds - 1];
