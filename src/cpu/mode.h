@@ -28,6 +28,7 @@ enum cpu_mode_bits {
         MODE_AC = 1 << 14,              /* alignment checks on: CR0.AM, EFLAGS.AC, CPL 3 */
         MODE_UMIP = 1 << 15,
         MODE_IO_FREE = 1 << 16,         /* CPL <= IOPL: CLI, STI, IN, OUT need no look */
+        MODE_AVX = 1 << 18,             /* CR4.OSXSAVE and XCR0 let VEX-encoded vector instructions through */
         /* Two bits a segment, from here up: base is zero; limit never stops an access (base may be set). */
         MODE_SEG_SHIFT = 20,
 };

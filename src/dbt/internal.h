@@ -193,6 +193,7 @@ struct dbt_cpu {
         bool ferr_wait;                 /* stopped at an x87 instruction until an interrupt (CR0.NE = 0) */
         uint8_t device_code[15];        /* an instruction in device memory, read by the dispatcher */
         const struct callout *last_callout;
+        const struct callout *branch;   /* the indirect branch of 64-bit mode that left translated code, or NULL */
         void (*machine_shutdown)(void *opaque, struct cpu *cpu);
         struct dbt *dbt;
         const struct context *context[CONTEXT_CACHE];   /* of recent look-ups */

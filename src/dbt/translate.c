@@ -104,6 +104,11 @@ static void emit_cold(struct translator *t, const struct cold *cold, const struc
         case COLD_RAISE:
                 emit_callout_call(t, cold->callout);
                 break;
+        case COLD_INDIRECT:
+                emit_mov64_imm(e, H_R10, (uint64_t)(uintptr_t)cold->callout);
+                emit_store64(e, DSTATE(branch), H_R10);
+                emit_jmp(e, t->stubs->leave_indirect);
+                break;
         }
 }
 
