@@ -196,6 +196,7 @@ struct dbt_cpu {
         bool ferr_wait;                 /* stopped at an x87 instruction until an interrupt (CR0.NE = 0) */
         uint8_t device_code[15];        /* an instruction in device memory, read by the dispatcher */
         const struct callout *last_callout;
+        const struct callout *branch;   /* the indirect branch of 64-bit mode that left translated code, or NULL */
         void (*machine_shutdown)(void *opaque, struct cpu *cpu);
         struct dbt *dbt;
         const struct context *context[CONTEXT_CACHE];   /* of recent look-ups */
@@ -257,12 +258,12 @@ bool dbt_raise_ud(struct cpu *cpu, const struct insn *insn);
 bool dbt_raise_nm(struct cpu *cpu, const struct insn *insn);
 bool dbt_raise_gp0(struct cpu *cpu, const struct insn *insn);
 
-/* Descriptor of an access: size, kind, and a segment check still to be made. */
+/* Descriptor of an access: size, kind, segment, and whether a segment check is still to be made. */
 enum {
         ACCESS_SIZE_MASK = 0xfff,
         ACCESS_DESC_READ = 1 << 12,
         ACCESS_DESC_WRITE = 1 << 13,
-        ACCESS_DESC_SEGMENT = 1 << 14,          /* R11 is an offset; segment in bits 16-18 */
+        ACCESS_DESC_SEGMENT = 1 << 14,          /* R11 is an offset, to be checked; else a linear address */
         ACCESS_DESC_ALIGN16 = 1 << 15,          /* #GP(0) unless aligned, before anything else can fault */
         ACCESS_DESC_SEGMENT_SHIFT = 16,
         ACCESS_DESC_SPAN = 1 << 20,             /* the first of a span: dcpu->span_* say what else must be reachable */

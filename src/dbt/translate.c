@@ -116,6 +116,11 @@ static void emit_cold(struct translator *t, const struct cold *cold, const struc
         case COLD_RAISE:
                 emit_callout_call(t, cold->callout);
                 break;
+        case COLD_INDIRECT:
+                emit_mov64_imm(e, H_R10, (uint64_t)(uintptr_t)cold->callout);
+                emit_store64(e, DSTATE(branch), H_R10);
+                emit_jmp(e, t->stubs->leave_indirect);
+                break;
         }
 }
 
@@ -315,9 +320,9 @@ static void forbid_writes(struct dbt *dbt, const uint8_t *host_page)
                 for (unsigned v = 0; v < 2; v++)
                         for (unsigned i = 0; i < TLB_ENTRIES; i++) {
                                 struct tlb_view *view = &cpu->tlb[v];
-                                if (view->write_neg_tag[i] != TLB_EMPTY &&
+                                if (view->write_neg_tag[i] != tlb_empty[i] &&
                                     view->addend[i] - view->write_neg_tag[i] == (uint64_t)(uintptr_t)host_page)
-                                        view->write_neg_tag[i] = TLB_EMPTY;
+                                        view->write_neg_tag[i] = tlb_empty[i];
                         }
         }
 }

@@ -47,6 +47,7 @@ enum cold_kind {
         COLD_POLL_EXIT,         /* taken backward edge: look for a kick, then go */
         COLD_LEAVE,             /* leave with a RIP known now */
         COLD_RAISE,             /* an exception known now, through a callout */
+        COLD_INDIRECT,          /* 64-bit indirect branch not in the jump cache: says which one it was */
 };
 
 struct cold {
@@ -59,7 +60,7 @@ struct cold {
         uint32_t descriptor;
         struct block_exit *exit;
         uint64_t rip;                   /* LEAVE */
-        struct callout *callout;        /* RAISE */
+        struct callout *callout;        /* RAISE, INDIRECT */
         uint8_t base;                   /* SPAN: host base register and offset of the access at hand */
         int32_t disp;
         uint16_t span_before, span_bytes;

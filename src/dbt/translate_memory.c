@@ -129,13 +129,13 @@ uint8_t *translate_tlb_probe(struct translator *t, unsigned size, bool write)
         return miss;
 }
 
-static void emit_tlb_lookup(struct translator *t, unsigned size, uint32_t access)
+static void emit_tlb_lookup(struct translator *t, unsigned segment, unsigned size, uint32_t access)
 {
         uint8_t *miss = translate_tlb_probe(t, size, access & ACCESS_DESC_WRITE);
         struct cold *cold = translate_new_cold(t, access & ACCESS_DESC_WRITE ? COLD_STORE : COLD_LOAD, miss);
 
         cold->back = t->e.p;
-        cold->descriptor = size | access;
+        cold->descriptor = size | access | segment << ACCESS_DESC_SEGMENT_SHIFT;
         t->operand = HOST_MEM_INDEX(H_ADDEND, H_LINEAR, 0, 0);
         if (access & ACCESS_DESC_WRITE)
                 t->open_store = t->colds;
@@ -175,7 +175,7 @@ void translate_check(struct translator *t, unsigned segment, unsigned size, uint
                                                                    offsetof(struct segment, base))));
                 emit_lea(t, H_LINEAR, HOST_MEM_INDEX(H_LINEAR, H_ADDEND, 0, 0), t->wide);
         }
-        emit_tlb_lookup(t, size, access);
+        emit_tlb_lookup(t, segment, size, access);
         if (limit) {
                 /* A second way out of line, with the offset still in R11; it joins at the same place. */
                 struct cold *tlb = &t->cold[t->colds - 1];

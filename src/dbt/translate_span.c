@@ -360,7 +360,8 @@ void translate_plan(struct translator *t)
 /* -- Emission ---------------------------------------------------------------------------------- */
 
 /* The check of a whole span, with the access at hand as the one that may fault. */
-static void emit_span_check(struct translator *t, struct span *span, int32_t disp, unsigned size, uint32_t access)
+static void emit_span_check(struct translator *t, struct span *span, unsigned segment, int32_t disp, unsigned size,
+                            uint32_t access)
 {
         struct emit *e = &t->e;
         uint8_t base = host_reg(span->base);
@@ -370,7 +371,8 @@ static void emit_span_check(struct translator *t, struct span *span, int32_t dis
         struct cold *cold = translate_new_cold(t, COLD_SPAN, miss);
         cold->back = e->p;
         emit_mov64(e, span->reg, H_ADDEND);
-        cold->descriptor = size | access | ACCESS_DESC_SPAN | (span->write ? ACCESS_DESC_SPAN_WRITE : 0);
+        cold->descriptor = size | access | ACCESS_DESC_SPAN | (span->write ? ACCESS_DESC_SPAN_WRITE : 0) |
+                           segment << ACCESS_DESC_SEGMENT_SHIFT;
         cold->base = base;
         cold->disp = disp;
         cold->span_before = (uint16_t)(disp - span->low);
@@ -390,7 +392,7 @@ bool translate_span(struct translator *t, bool stack, int32_t disp, unsigned siz
         if (!span->checked && t->index != span->first)
                 return false;
         if (!span->checked)
-                emit_span_check(t, span, disp, size, access);
+                emit_span_check(t, span, stack ? SEG_SS : t->insn.segment, disp, size, access);
         t->operand = HOST_MEM_INDEX(host_reg(span->base), span->reg, 0, disp);
         return true;
 }

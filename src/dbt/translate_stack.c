@@ -199,15 +199,17 @@ static struct host_mem selector_of(unsigned segment)
                                          offsetof(struct segment, selector)));
 }
 
-/* Only the selector is written, whatever the slot's size, as current processors do (SDM 2B, PUSH). */
+/* Of a four-byte slot only the selector is written, as current processors do (SDM 2B, PUSH); an eight-byte one is
+ * written whole. */
 void translate_push_seg(struct translator *t)
 {
         int32_t size = t->insn.operand_bytes;
+        unsigned written = size == 8 ? 8 : 2;
 
         emit_stack_offset(t, H_GUEST_RSP, -size);
-        translate_check(t, SEG_SS, 2, ACCESS_DESC_WRITE, false);
+        translate_check(t, SEG_SS, written, ACCESS_DESC_WRITE, false);
         emit_load16zx(&t->e, H_RCX, selector_of(insn_segment_operand(&t->insn)));
-        translate_store(t, H_RCX, 2);
+        translate_store(t, H_RCX, written);
         translate_move_stack(t, -size);
         translate_close_store(t);
 }
