@@ -34,6 +34,9 @@ enum cpu_mode_bits {
         MODE_SEG_SHIFT = 20,
 };
 
+/* Above the segments: CR4.OSXSAVE and XCR0 let VEX-encoded vector instructions through. */
+#define MODE_AVX (UINT64_C(1) << 32)
+
 #define MODE_SEG_ZERO_BASE(segment) (UINT64_C(1) << (MODE_SEG_SHIFT + 2 * (segment)))
 #define MODE_SEG_NO_LIMIT(segment) (UINT64_C(2) << (MODE_SEG_SHIFT + 2 * (segment)))
 
