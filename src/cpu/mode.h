@@ -28,6 +28,8 @@ enum cpu_mode_bits {
         MODE_AC = 1 << 14,              /* alignment checks on: CR0.AM, EFLAGS.AC, CPL 3 */
         MODE_UMIP = 1 << 15,
         MODE_IO_FREE = 1 << 16,         /* CPL <= IOPL: CLI, STI, IN, OUT need no look */
+        /* bit 17 is the translator's own (dbt/internal.h) */
+        MODE_TSD = 1 << 18,             /* CR4.TSD: RDTSC at CPL 0 only */
         /* Two bits a segment, from here up: base is zero; limit never stops an access (base may be set). */
         MODE_SEG_SHIFT = 20,
 };
