@@ -2,7 +2,7 @@
 /*
  * screendump.c - runs a machine for a while and shows its screen: for the display tests, and for looking.
  *
- *      screendump SECONDS OUT [KERNEL [APPEND]]
+ *      screendump SECONDS OUT [KERNEL [APPEND [INITRD]]]
  *
  * OUT.png and OUT.ppm are the picture, OUT.txt the text when there is some.  The cursor is shown as it is
  * at that moment.  With "until=TEXT" for SECONDS it looks every 50 ms, for at most 60 seconds, and ends
@@ -95,14 +95,14 @@ static gboolean look(gpointer opaque)
 
 int main(int argc, char **argv)
 {
-        struct machine_config config = { .memory_bytes = 64 << 20, .cpus = 1, .debug_exit = true };
+        struct machine_config config = { .memory_bytes = 512 << 20, .cpus = 1, .debug_exit = true };
         struct dump dump = { .looks_max = LOOKS_MAX };
         enum machine_end end;
         GError *error = NULL;
         int status = 0;
 
         if (argc < 3) {
-                fprintf(stderr, "usage: screendump SECONDS|until=TEXT OUT [KERNEL [APPEND]]\n");
+                fprintf(stderr, "usage: screendump SECONDS|until=TEXT OUT [KERNEL [APPEND [INITRD]]]\n");
                 return 2;
         }
         dump.out = argv[2];
@@ -112,6 +112,9 @@ int main(int argc, char **argv)
                 dump.looks_max = (unsigned)(atof(argv[1]) * 1000 / LOOK_MS);
         config.kernel = argc > 3 ? argv[3] : NULL;
         config.append = argc > 4 ? argv[4] : NULL;
+        config.initrds = g_ptr_array_new();
+        if (argc > 5)
+                g_ptr_array_add(config.initrds, argv[5]);
         config.debug_consoles = g_ptr_array_new();
         g_ptr_array_add(config.debug_consoles, g_strconcat(dump.out, ".log", NULL));
         dump.machine = machine_new(&config, &error);
