@@ -30,6 +30,11 @@ lodger_core_SOURCES += \
         src/devices/display/vga_vbe.c \
         src/devices/input/i8042.c \
         src/devices/input/i8042.h \
+        src/devices/input/input.c \
+        src/devices/input/input.h \
+        src/devices/input/ps2_common.h \
+        src/devices/input/ps2_keyboard.c \
+        src/devices/input/ps2_mouse.c \
         src/devices/serial/uart16550.c \
         src/devices/serial/uart16550.h \
         src/devices/test/debug.c

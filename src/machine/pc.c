@@ -262,6 +262,7 @@ static bool pc_add_isa(struct machine *machine, GError **error)
         machine->kbc = machine_add_device(machine, "i8042", "keyboard-controller");
         i8042_connect_irqs(machine->kbc, pc_isa_irq(machine, IRQ_KEYBOARD, PC_IRQ_DEVICE),
                            pc_isa_irq(machine, IRQ_MOUSE, PC_IRQ_DEVICE));
+        i8042_connect_input(machine->kbc, machine->input);
         machine->ferr = machine_add_device(machine, "ferr", "ferr");
         ferr_connect_irq(machine->ferr, pc_isa_irq(machine, IRQ_FPU, PC_IRQ_DEVICE));
         port92 = machine_add_device(machine, "port92", "port92");
