@@ -681,11 +681,12 @@ static void ide_add(struct device *device, unsigned slot, const char *id, struct
 {
         struct ata_drive *drive = ide_slot(device, slot);
 
-        g_assert(drive->kind == ATA_NONE && !device->created);
+        g_assert(drive->kind == ATA_NONE && device->created);
         drive->kind = (uint8_t)kind;
         drive->id = g_strdup(id);
         drive->block = image;
         drive->ops = kind == ATA_CD ? &atapi_cd_ops : &ata_disk_ops;
+        drive_reset(drive, true);
 }
 
 void ide_add_disk(struct device *device, unsigned slot, const char *id, struct block *image)
@@ -832,8 +833,6 @@ static bool ide_create(struct device *device, GError **error)
         return true;
 }
 
-/* The host side goes even when create() never ran: device_free() calls this only for created devices, and
- * the machine starts a device right after it has given it drives. */
 static void ide_destroy(struct device *device)
 {
         for (unsigned slot = 0; slot < IDE_SLOTS; slot++) {

@@ -15,7 +15,7 @@ enum { IDE_SLOTS = 4 };
 
 /* channel: 0 or 1; IRQ 14 or 15 on a PC. */
 void ide_connect_irq(struct device *device, unsigned channel, struct irq irq);
-/* Before device_start().  Takes the image over; a CD drive may have none. */
+/* After device_start(), before the machine runs.  Takes the image over; a CD drive may have none. */
 void ide_add_disk(struct device *device, unsigned slot, const char *id, struct block *image);
 void ide_add_cd(struct device *device, unsigned slot, const char *id, struct block *image);
 /* Cylinders, heads and sectors a disk tells its guest; false when there is no disk in the slot. */
