@@ -86,8 +86,12 @@ static void emit_cold(struct translator *t, const struct cold *cold, const struc
                 emit_store16_imm(e, DSTATE(span_bytes), cold->span_bytes);
                 emit_mov32_imm(e, H_RCX, cold->descriptor);
                 emit_call(e, t->stubs->memory);
-                emit_jmp(e, cold->back);
+                uint8_t *reached = emit_jmp(e, NULL);
                 cold->exit->place = emit_jmp(e, NULL);
+                if (!e->full)
+                        emit_patch_rel32(reached, e->p);
+                translate_span_addend(t, cold->reg, cold->base, cold->disp);
+                emit_jmp(e, cold->back);
                 break;
         case COLD_POLL_EXIT:
                 emit_load32(e, H_RCX, STATE(kick));

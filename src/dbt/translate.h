@@ -61,7 +61,7 @@ struct cold {
         struct block_exit *exit;
         uint64_t rip;                   /* LEAVE */
         struct callout *callout;        /* RAISE, INDIRECT */
-        uint8_t base;                   /* SPAN: host base register and offset of the access at hand */
+        uint8_t base, reg;              /* SPAN: host base register, offset of the access at hand, register for the addend */
         int32_t disp;
         uint16_t span_before, span_bytes;
 };
@@ -177,6 +177,8 @@ uint8_t *translate_tlb_probe(struct translator *t, unsigned size, bool write);
 
 /* Finds the spans of the instructions in plan[]. */
 void translate_plan(struct translator *t);
+/* reg = R10 (addend) + R11 (linear address of [base + disp]) - the untruncated base + disp.  Clobbers RCX. */
+void translate_span_addend(struct translator *t, uint8_t reg, uint8_t base, int32_t disp);
 /* When this instruction's operand (or stack access) belongs to a span: checks it if it is the first, and
  * sets t->operand.  disp: relative to the base register as it is now. */
 bool translate_span(struct translator *t, bool stack, int32_t disp, unsigned size, uint32_t access);

@@ -16,11 +16,13 @@
  *    elsewhere is seen at the block's end, as it would be between two instructions of the run.)
  * 3  Constants added to the base between two accesses (PUSH, POP, ADD ESP) are followed; any other write
  *    of the base ends the span.
- * 4  Base + constant is not truncated to 32 bits: a sum that wraps misses the tag.
+ * 4  [base + addend + constant] is not truncated to 32 bits, while the linear address is.  Where the constant
+ *    is small a sum that wraps just misses the tag; where it is large (kernels reach all of physical memory as
+ *    [register - 40000000h]) the kept addend makes up for the wrap.
  */
 #include "dbt/translate.h"
 
-enum { SPAN_MAX_BYTES = 1024, NO_SPAN = 0xff };
+enum { SPAN_MAX_BYTES = 1024, NO_SPAN = 0xff, SMALL_CONSTANT = 65536 };
 
 static const uint8_t span_registers[] = { H_R12, H_R13 };
 
@@ -359,6 +361,16 @@ void translate_plan(struct translator *t)
 
 /* -- Emission ---------------------------------------------------------------------------------- */
 
+void translate_span_addend(struct translator *t, uint8_t reg, uint8_t base, int32_t disp)
+{
+        struct emit *e = &t->e;
+
+        emit_lea64(e, H_RCX, HOST_MEM(base, disp));
+        emit_not64(e, H_RCX);
+        emit_lea64(e, reg, HOST_MEM_INDEX(H_ADDEND, H_LINEAR, 0, 1));
+        emit_lea64(e, reg, HOST_MEM_INDEX(reg, H_RCX, 0, 0));
+}
+
 /* The check of a whole span, with the access at hand as the one that may fault. */
 static void emit_span_check(struct translator *t, struct span *span, unsigned segment, int32_t disp, unsigned size,
                             uint32_t access)
@@ -366,11 +378,19 @@ static void emit_span_check(struct translator *t, struct span *span, unsigned se
         struct emit *e = &t->e;
         uint8_t base = host_reg(span->base);
 
-        emit_lea64(e, H_LINEAR, HOST_MEM(base, span->low));
+        bool wraps = !t->wide && (span->low < -SMALL_CONSTANT || span->high > SMALL_CONSTANT);
+        if (wraps)
+                emit_lea32(e, H_LINEAR, HOST_MEM(base, span->low));
+        else
+                emit_lea64(e, H_LINEAR, HOST_MEM(base, span->low));
         uint8_t *miss = translate_tlb_probe(t, (unsigned)(span->high - span->low), span->write);
         struct cold *cold = translate_new_cold(t, COLD_SPAN, miss);
+        if (wraps)
+                translate_span_addend(t, span->reg, base, span->low);
+        else
+                emit_mov64(e, span->reg, H_ADDEND);
         cold->back = e->p;
-        emit_mov64(e, span->reg, H_ADDEND);
+        cold->reg = span->reg;
         cold->descriptor = size | access | ACCESS_DESC_SPAN | (span->write ? ACCESS_DESC_SPAN_WRITE : 0) |
                            segment << ACCESS_DESC_SEGMENT_SHIFT;
         cold->base = base;
