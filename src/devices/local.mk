@@ -37,4 +37,9 @@ lodger_core_SOURCES += \
         src/devices/input/ps2_mouse.c \
         src/devices/serial/uart16550.c \
         src/devices/serial/uart16550.h \
+        src/devices/storage/ata_common.h \
+        src/devices/storage/ata_disk.c \
+        src/devices/storage/atapi_cd.c \
+        src/devices/storage/ide.c \
+        src/devices/storage/ide.h \
         src/devices/test/debug.c
