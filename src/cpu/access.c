@@ -274,7 +274,10 @@ bool cpu_segment_check(struct cpu *cpu, enum cpu_segment segment, uint64_t offse
 /* #AC is for accesses at CPL 3 only, and comes after every check but paging's (SDM 3A 6.15). */
 static bool check_alignment(struct cpu *cpu, gva_t linear, unsigned size)
 {
-        if (!(cpu->mode & MODE_AC) || size & (size - 1) || size > 8 || !(linear & (size - 1)))
+        /* A 48-bit far pointer wants 4 bytes' alignment (SDM 3A table 6-7). */
+        unsigned alignment = size == 6 ? 4 : size;
+
+        if (!(cpu->mode & MODE_AC) || alignment & (alignment - 1) || alignment > 8 || !(linear & (alignment - 1)))
                 return true;
         return cpu_raise_error(cpu, EXC_AC, 0);
 }

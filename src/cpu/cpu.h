@@ -148,7 +148,7 @@ struct cpu_env {
         void *opaque;
         uint32_t (*io_read)(void *opaque, uint16_t port, unsigned size);
         void (*io_write)(void *opaque, uint16_t port, uint32_t value, unsigned size);
-        uint64_t (*tsc)(void *opaque);                  /* guest TSC before tsc_offset */
+        uint64_t (*tsc)(void *opaque);                  /* guest TSC before tsc_offset; NULL: the host's own */
         int (*acknowledge)(void *opaque);               /* PIC: vector of the interrupt, -1 if it went away */
         void (*ferr)(void *opaque, bool level);         /* FERR# -> IRQ 13 */
         void (*ipi)(void *opaque, struct cpu *from, uint64_t icr);
@@ -299,6 +299,15 @@ static inline uint32_t cpu_io_read(struct cpu *cpu, uint16_t port, unsigned size
 {
         cpu_host_begin(cpu);
         return cpu->env.io_read(cpu->env.opaque, port, size);
+}
+
+/* The guest's TSC. */
+static inline uint64_t cpu_tsc(struct cpu *cpu)
+{
+        if (!cpu->env.tsc)
+                return __builtin_ia32_rdtsc() + cpu->tsc_offset;
+        cpu_host_begin(cpu);
+        return cpu->env.tsc(cpu->env.opaque) + cpu->tsc_offset;
 }
 
 static inline void cpu_io_write(struct cpu *cpu, uint16_t port, uint32_t value, unsigned size)

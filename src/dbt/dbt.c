@@ -201,6 +201,10 @@ struct cpu *dbt_cpu_new(struct dbt *dbt, unsigned index, const struct cpu_model 
         dcpu->mapping_bytes = bytes;
         dcpu->interrupt_vector = cpu_interrupt_vector;
         dcpu->page_mask = PAGE_MASK;
+        dcpu->arith_mask = FLAGS_ARITH;
+        dcpu->pushed_mask = ~(uint64_t)(FLAGS_ARITH | FLAG_IF | FLAG_DF | FLAG_RF | FLAG_VM) & 0x3fffff;
+        dcpu->df_mask = FLAG_DF;
+        dcpu->if_df_mask = FLAG_IF | FLAG_DF;
         pthread_mutex_init(&dcpu->wait_mutex, NULL);
         pthread_cond_init(&dcpu->wait, NULL);
         cpu->env = *env;

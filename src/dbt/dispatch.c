@@ -90,6 +90,7 @@ static bool serve_requests(struct cpu *cpu)
                 tlb_flush(cpu, true);
                 if (request & (CPU_REQUEST_RESET | CPU_REQUEST_INIT)) {
                         cpu_reset(cpu, !(request & CPU_REQUEST_RESET));
+                        dcpu->ferr_wait = false;
                         dbt_state_changed(cpu);
                 }
         }
@@ -217,7 +218,8 @@ enum dbt_stop dbt_run(struct cpu *cpu, uint64_t max_blocks)
                                 return DBT_STOP_SHUTDOWN;
                         }
                 }
-                __atomic_store_n(&cpu->kick, 0, __ATOMIC_SEQ_CST);
+                if (__atomic_load_n(&cpu->kick, __ATOMIC_RELAXED))
+                        __atomic_store_n(&cpu->kick, 0, __ATOMIC_SEQ_CST);
                 if (requests(cpu)) {
                         uint64_t rip = cpu->rip;
                         if (serve_requests(cpu))
@@ -244,7 +246,9 @@ enum dbt_stop dbt_run(struct cpu *cpu, uint64_t max_blocks)
                                 .neg_key = -(context->key + block->rip), .host = block->checked,
                         };
                 }
-                __atomic_store_n(&dcpu->jc_key, chainable ? context->key : dbt->no_key, __ATOMIC_SEQ_CST);
+                uint64_t key = chainable ? context->key : dbt->no_key;
+                if (__atomic_load_n(&dcpu->jc_key, __ATOMIC_RELAXED) != key)
+                        __atomic_store_n(&dcpu->jc_key, key, __ATOMIC_SEQ_CST);
                 if (__atomic_load_n(&cpu->kick, __ATOMIC_SEQ_CST)) {
                         edge = NULL;
                         indirect = false;

@@ -184,7 +184,8 @@ struct dbt_cpu {
         uint64_t host_rsp;
         uint64_t spill;                 /* for glue without BMI2 */
         uint64_t spill_zero;            /* what a load past the end of spill reads */
-        uint64_t page_mask;             /* ~4095, for PEXT */
+        uint64_t page_mask;             /* ~4095, for PEXT; and so on: what translate_system.c selects */
+        uint64_t arith_mask, pushed_mask, df_mask, if_df_mask;
         uint64_t temp;                  /* a value kept across a check */
         uint64_t linear;                /* the access in progress, for stubs.memory and commit */
         uint32_t bounce_skip;           /* 0, or 5: return past the jump back */

@@ -16,7 +16,8 @@ lodger_core_SOURCES += \
         src/dbt/translate_flow.c \
         src/dbt/translate_memory.c \
         src/dbt/translate_stack.c \
-        src/dbt/translate_string.c
+        src/dbt/translate_string.c \
+        src/dbt/translate_system.c
 
 # block_find() is called by the dispatcher, so it lives here with what may run under guest vector state.
 lodger_gpr_SOURCES += \

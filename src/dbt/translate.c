@@ -276,9 +276,19 @@ static void translate_insn(struct translator *t)
                 translate_callout(t, op->exec, false);
                 t->poll_after = true;
                 break;
+        case KIND_PUSHF:
+                if (!translate_pushf(t))
+                        translate_callout(t, op->exec, false);
+                break;
         case KIND_POP_SEG:
-        case KIND_PUSHA: case KIND_POPA: case KIND_ENTER: case KIND_PUSHF: case KIND_XLAT:
+        case KIND_PUSHA: case KIND_POPA: case KIND_ENTER: case KIND_XLAT:
         case KIND_EXEC:
+                if (op->exec == exec_rdtsc && translate_rdtsc(t))
+                        break;
+                if (op->exec == exec_swapgs) {
+                        translate_swapgs(t);
+                        break;
+                }
                 translate_callout(t, op->exec, false);
                 t->shadow = writes_ss(&t->insn);
                 break;

@@ -149,6 +149,8 @@ void translate_moffs(struct translator *t);
 /* -- translate_stack.c ------------------------------------------------------------------------- */
 
 void translate_push(struct translator *t);
+/* Pushes what is in dcpu->temp. */
+void translate_push_temp(struct translator *t, unsigned size);
 void translate_pop(struct translator *t);
 void translate_leave(struct translator *t);
 void translate_push_seg(struct translator *t);
@@ -176,6 +178,13 @@ void translate_go(struct translator *t, uint64_t rip);
 uint8_t *translate_leave_stub(const struct translator *t);
 /* Ends the block with a RIP that must not be chained. */
 void translate_leave_to(struct translator *t, uint64_t rip);
+
+/* -- translate_system.c ------------------------------------------------------------------------ */
+
+/* False: not here, it takes a callout. */
+bool translate_rdtsc(struct translator *t);
+bool translate_pushf(struct translator *t);
+void translate_swapgs(struct translator *t);
 
 /* -- translate_string.c ------------------------------------------------------------------------ */
 

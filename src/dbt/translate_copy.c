@@ -47,24 +47,10 @@ static enum file rm_field(enum operand o)
         }
 }
 
-/* Whether 66h still selects the operand size, as opposed to being part of the opcode. */
+/* Whether 66h is part of the opcode or selects the operand size. */
 static bool needs_66(const struct insn *insn)
 {
-        if (insn->mandatory == 0x66)
-                return true;
-        if (insn->operand_bytes != 2)
-                return false;
-        /* Fences and MOVNTI: a prefix selects another instruction, or none. */
-        if (insn->map == MAP_0F && (insn->code == 0xae || insn->code == 0xc3))
-                return false;
-        if (!(insn->opcode->attr & (ATTR_X87 | ATTR_MMX | ATTR_SSE)))
-                return true;
-        for (unsigned i = 0; i < 4; i++)
-                switch (insn->opcode->operands[i]) {
-                case OPERAND_Ev: case OPERAND_Gv: case OPERAND_Rv: case OPERAND_Mv:
-                        return true;
-                }
-        return false;
+        return insn->mandatory == 0x66 || (insn->sized && insn->operand_bytes == 2);
 }
 
 /* What the encoder needs to know. */

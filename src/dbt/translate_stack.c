@@ -89,7 +89,7 @@ void translate_push_value(struct translator *t, uint8_t from, uint64_t imm, unsi
 }
 
 /* The same for what is in dcpu->temp. */
-static void push_temp(struct translator *t, unsigned size)
+void translate_push_temp(struct translator *t, unsigned size)
 {
         emit_stack_offset(t, H_GUEST_RSP, -(int32_t)size);
         translate_check(t, SEG_SS, size, ACCESS_DESC_WRITE, false);
@@ -116,7 +116,7 @@ static void push_register(struct translator *t, unsigned guest, unsigned size)
         }
         emit_load64(&t->e, H_RCX, guest_home(guest));
         emit_store64(&t->e, DSTATE(temp), H_RCX);
-        push_temp(t, size);
+        translate_push_temp(t, size);
 }
 
 static unsigned opcode_register(const struct insn *insn) { return (insn->code & 7u) | (insn->rex & 1 ? 8 : 0); }
@@ -143,7 +143,7 @@ void translate_push(struct translator *t)
         translate_operand(t, size, ACCESS_DESC_READ);
         translate_load(t, H_RCX, size);
         emit_store64(&t->e, DSTATE(temp), H_RCX);
-        push_temp(t, size);
+        translate_push_temp(t, size);
 }
 
 void translate_pop(struct translator *t)

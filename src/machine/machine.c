@@ -193,12 +193,6 @@ bool machine_start_device(struct device *device, GError **error)
         return device_start(device, error);
 }
 
-static uint64_t machine_tsc(void *opaque)
-{
-        (void)opaque;
-        return __builtin_ia32_rdtsc();
-}
-
 /* The vCPUs, with what surrounds them; pc.c fills in the interrupt side. */
 static bool machine_add_cpus(struct machine *machine, const struct machine_config *config, struct cpu_env *env,
                              GError **error)
@@ -211,7 +205,6 @@ static bool machine_add_cpus(struct machine *machine, const struct machine_confi
                 return false;
         }
         env->opaque = machine;
-        env->tsc = machine_tsc;
         env->shutdown = machine_cpu_shutdown;
         machine->cpu = g_new0(struct cpu *, machine->cpus);
         machine->lapic = g_new0(struct lapic *, machine->cpus);

@@ -43,7 +43,7 @@
 #define FOUR_GIB (UINT64_C(1) << 32)
 
 enum { RAM_640K = 0xa0000, RAM_1M = 0x100000, ROM_LOW = 0xe0000 };
-enum { PRIORITY_ROM = 0 };
+enum { PRIORITY_BASE = 0 };
 enum { IRQ_TIMER = 0, IRQ_KEYBOARD = 1, IRQ_RTC = 8, IRQ_MOUSE = 12, IRQ_FPU = 13 };
 enum { IOAPIC_TIMER_PIN = 2 };
 
@@ -54,10 +54,10 @@ static void pc_map_ram(struct machine *machine)
         struct memory *memory = machine->memory;
 
         machine->low_ram_bytes = MIN(machine->ram_bytes, LOW_RAM_MAX);
-        memory_map_ram(memory, 0, 0, RAM_640K, false, PRIORITY_ROM, "low RAM");
-        memory_map_ram(memory, RAM_1M, RAM_1M, machine->low_ram_bytes - RAM_1M, false, PRIORITY_ROM, "RAM");
+        memory_map_ram(memory, 0, 0, RAM_640K, false, PRIORITY_BASE, "low RAM");
+        memory_map_ram(memory, RAM_1M, RAM_1M, machine->low_ram_bytes - RAM_1M, false, PRIORITY_BASE, "RAM");
         if (machine->ram_bytes > LOW_RAM_MAX)
-                memory_map_ram(memory, FOUR_GIB, LOW_RAM_MAX, machine->ram_bytes - LOW_RAM_MAX, false, PRIORITY_ROM,
+                memory_map_ram(memory, FOUR_GIB, LOW_RAM_MAX, machine->ram_bytes - LOW_RAM_MAX, false, PRIORITY_BASE,
                                "RAM above 4 GiB");
 }
 
@@ -68,8 +68,8 @@ static const uint8_t *pc_map_firmware(struct machine *machine)
         const uint8_t *bytes = g_bytes_get_data(machine->firmware, &size);
         gsize low = MIN(size, FIRMWARE_LOW_BYTES);
 
-        memory_map_rom(machine->memory, FOUR_GIB - size, bytes, size, PRIORITY_ROM, "firmware");
-        memory_map_rom(machine->memory, RAM_1M - low, bytes + size - low, low, PRIORITY_ROM, "firmware below 1 MiB");
+        memory_map_rom(machine->memory, FOUR_GIB - size, bytes, size, PRIORITY_BASE, "firmware");
+        memory_map_rom(machine->memory, RAM_1M - low, bytes + size - low, low, PRIORITY_BASE, "firmware below 1 MiB");
         return low == FIRMWARE_LOW_BYTES ? bytes + size - low : NULL;
 }
 
@@ -415,5 +415,7 @@ void pc_reset(struct machine *machine)
                 cpu_reset(machine->cpu[i], false);
                 machine->cpu[i]->a20 = true;
                 lapic_reset(machine->lapic[i], false);
+                /* The same once more on its own thread, where the engine drops what it has cached. */
+                cpu_request(machine->cpu[i], CPU_REQUEST_RESET);
         }
 }

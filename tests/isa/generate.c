@@ -471,7 +471,10 @@ static bool is_far(const struct opcode *opcode)
 /* An instruction pointer, relative to the code segment, that leads to INT3 in CODE. */
 static uint32_t pick_landing(struct build *b, bool code16)
 {
-        return (code16 ? 0 : ISA_CODE) + 0x400 + isa_random(&b->random) % 0xf000;
+        uint32_t slot = 0x400 + (isa_random(&b->random) % 0xf000 & ~63u);
+
+        /* In the second half of a slot, where no instruction under test lies: it would go round for ever. */
+        return (code16 ? 0 : ISA_CODE) + slot + 32 + isa_random(&b->random) % 16;
 }
 
 /* Words on the stack that RET, IRET, POP and their like find. */

@@ -109,6 +109,14 @@ static bool offered(const uint64_t features[2], const struct opcode *opcode)
         return features[opcode->feature / 64] >> (opcode->feature % 64) & 1;
 }
 
+/* Why a form that is not in the list cannot have a case here; NULL: it should have one. */
+static const char *why_not(const uint64_t features[2], const struct opcode *opcode)
+{
+        if (opcode->attr & ATTR_ONLY_64)
+                return "64-bit mode only";
+        return offered(features, opcode) ? NULL : "the CPU model does not offer it on this host";
+}
+
 /* Writes untested.txt and checks it against the reasons: every form without a case has one, and no
  * reason is left over. */
 static unsigned check_untested(struct run *run, struct reasons *reasons, const uint64_t features[2], const char *path)
@@ -119,15 +127,15 @@ static unsigned check_untested(struct run *run, struct reasons *reasons, const u
         for (unsigned i = 0; i < isa_generator_forms(run->generator); i++) {
                 const struct isa_form *form = isa_generator_form(run->generator, i);
                 struct reason *reason = find_reason(reasons, form->opcode->form);
+                const char *why = why_not(features, form->opcode);
 
                 if (reason)
                         reason->used = true;
                 if (form->cases)
                         continue;
                 if (file)
-                        fprintf(file, "%s\t%s\n", form->opcode->form, reason ? reason->why :
-                                offered(features, form->opcode) ? "no reason" : "the CPU model does not offer it on this host");
-                if (!reason && !offered(features, form->opcode))
+                        fprintf(file, "%s\t%s\n", form->opcode->form, reason ? reason->why : why ? why : "no reason");
+                if (!reason && why)
                         continue;
                 if (!reason) {
                         printf("FAIL untested: \"%s\" has no case and no reason (%u encodings)\n", form->opcode->form, form->encodings);

@@ -303,7 +303,7 @@ void isa_translator_child(struct isa_shared *shared, int fd)
                 .ferr = no_line, .shutdown = no_shutdown,
         };
         /* A small cache, so that chunks are evicted. */
-        const struct dbt_options options = { .cache_bytes = 4 << 20, .no_bmi2 = getenv("ISA_NO_BMI2"), .check = getenv("ISA_CHECK") };
+        const struct dbt_options options = { .cache_bytes = 4 << 20, .no_bmi2 = getenv("ISA_NO_BMI2") };
         GError *error = NULL;
         char byte;
 

@@ -128,9 +128,13 @@ static void run_set_up(void)
         struct sigaction action = { .sa_sigaction = run_signal, .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER };
         /* A run that neither ends nor faults is ended by the second tick that finds it. */
         struct itimerval tick = { .it_interval = { .tv_usec = 50000 }, .it_value = { .tv_usec = 50000 } };
-        stack_t stack = { .ss_size = 1 << 18 };
+        static uint8_t stack_bytes[1 << 18];
+        static bool done;
+        stack_t stack = { .ss_sp = stack_bytes, .ss_size = sizeof(stack_bytes) };
 
-        stack.ss_sp = malloc(stack.ss_size);
+        if (done)                       /* CK_FORK=no */
+                return;
+        done = true;
         ck_assert_int_eq(sigaltstack(&stack, NULL), 0);
         for (unsigned i = 0; i < COUNT(signals); i++)
                 ck_assert_int_eq(sigaction(signals[i], &action, NULL), 0);

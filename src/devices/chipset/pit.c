@@ -275,16 +275,15 @@ static void pit_arm_owed(struct pit *pit, uint64_t now)
         }
 }
 
-/* count periods have ended: one edge, and the rest is owed. */
+/* count periods have ended: one edge, and the rest is owed - all of it when the edge before still waits
+ * to be taken and the two will be one.  The edge is given all the same: what waited may have been
+ * thrown away (ICW1 clears the requests of an 8259A). */
 static void pit_give_ticks(struct pit *pit, uint64_t count, uint64_t now)
 {
-        if (pit->unseen && pit->watched) {
-                pit->owed += count;
-        } else {
-                pit->owed += count - 1;
-                pit_pulse(pit);
-        }
-        pit->owed = MIN(pit->owed, OWED_MAX);
+        bool merged = pit->unseen && pit->watched;
+
+        pit->owed = MIN(pit->owed + count - !merged, OWED_MAX);
+        pit_pulse(pit);
         pit_arm_owed(pit, now);
 }
 
@@ -382,6 +381,7 @@ void pit_ticks_forget(struct device *device)
         struct pit *pit = (struct pit *)device;
 
         pit->owed = 0;
+        pit->unseen = false;
         timer_cancel(&pit->owed_timer);
 }
 
@@ -501,6 +501,7 @@ static void pit_set_mode(struct pit *pit, unsigned which, uint8_t value, uint64_
         if (which == 0) {
                 pit->ticks = 0;
                 pit->owed = 0;
+                pit->unseen = false;
                 timer_cancel(&pit->owed_timer);
         }
 }
