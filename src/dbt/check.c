@@ -9,8 +9,8 @@
  * must be the same.
  *
  * Not compared: instructions executed in C, and random numbers, which are blocks of their own here
- * (MODE_CHECK); single steps; accesses to devices, which must not happen twice; stores that drop translated code.  A block that has been
- * compared CHECK_ALWAYS times is compared once in CHECK_ONE_IN runs from then on.
+ * (MODE_CHECK); single steps; accesses to devices, which must not happen twice; stores that drop translated
+ * code.  A block that has been compared CHECK_ALWAYS times is compared once in CHECK_ONE_IN runs from then on.
  *
  * A difference counts when it comes back: page-table bits that the first pass set, or a device that
  * wrote to memory between the passes, make one that does not.
@@ -265,7 +265,7 @@ static struct block *step_block(struct cpu *cpu, struct block *block, unsigned i
         cpu_host_begin(cpu);
         struct context *context = (struct context *)block->context;
         if (!context->step)
-                context->step = dbt_slow_context(dbt, (context->mode & ~MODE_CHECK) | MODE_ONE_INSN | MODE_CAREFUL,
+                context->step = dbt_slow_context(dbt, (context->mode & ~MODE_CHECK) | MODE_ONE_INSN | MODE_BOUNCED,
                                                  context->cs_base, context->cs_limit);
         gpa_t gpa = block->gpa + block->map[i].guest_offset;
         step = block_find(dbt, context->step, cpu->rip, gpa);
@@ -320,6 +320,29 @@ static enum pass step_through(struct cpu *cpu, struct block *block)
         return PASS_COMPLETE;
 }
 
+/* The block came to a span that its check does not allow (translate_span.c): the rest runs in the version
+ * without spans, uncompared. */
+static void run_careful(struct cpu *cpu, const struct block *block)
+{
+        struct dbt *dbt = dbt_cpu(cpu)->dbt;
+        const struct context *from = block->context;
+        gpa_t gpa = block->gpa + (cpu->rip - block->rip);
+
+        cpu_host_begin(cpu);
+        dbt_count(dbt, DBT_COUNT_CHECK_NOT_SPAN, 1);
+        const struct context *context = dbt_slow_context(dbt, (from->mode & ~MODE_CHECK) | MODE_CAREFUL, from->cs_base, from->cs_limit);
+        struct block *careful = block_find(dbt, context, cpu->rip, gpa);
+        if (!careful)
+                careful = dbt_slow_translate(cpu, context, cpu->rip, gpa);
+        if (careful)
+                enter(cpu, careful);
+}
+
+static bool left_for_careful(uint64_t reason)
+{
+        return reason > LEAVE_ONE && ((const struct block_exit *)(uintptr_t)reason)->careful;
+}
+
 enum check_result check_block(struct cpu *cpu, struct block *block)
 {
         struct dbt *dbt = dbt_cpu(cpu)->dbt;
@@ -348,7 +371,10 @@ enum check_result check_block(struct cpu *cpu, struct block *block)
                 state_restore(cpu, &check->before, block->vector);
                 if (tries && !forget_translations(cpu, block))
                         return CHECK_DONE;
-                enter(cpu, block);
+                if (left_for_careful(enter(cpu, block))) {
+                        run_careful(cpu, block);
+                        return CHECK_DONE;
+                }
                 state_save(cpu, &check->run, block->vector);
                 if (states_same(&check->stepped, &check->run, block->vector) && places_same(check)) {
                         dbt_count(dbt, DBT_COUNT_CHECKED, 1);

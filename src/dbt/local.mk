@@ -17,6 +17,7 @@ lodger_core_SOURCES += \
         src/dbt/translate_copy.c \
         src/dbt/translate_flow.c \
         src/dbt/translate_memory.c \
+        src/dbt/translate_span.c \
         src/dbt/translate_stack.c \
         src/dbt/translate_string.c \
         src/dbt/translate_system.c

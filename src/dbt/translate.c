@@ -77,6 +77,22 @@ static void emit_cold(struct translator *t, const struct cold *cold, const struc
                         emit_jmp(e, cold->tail_end);
                 }
                 break;
+        case COLD_SPAN:
+                if (t->wide)
+                        emit_lea64(e, H_LINEAR, HOST_MEM(cold->base, cold->disp));
+                else
+                        emit_lea32(e, H_LINEAR, HOST_MEM(cold->base, cold->disp));
+                emit_store16_imm(e, DSTATE(span_before), cold->span_before);
+                emit_store16_imm(e, DSTATE(span_bytes), cold->span_bytes);
+                emit_mov32_imm(e, H_RCX, cold->descriptor);
+                emit_call(e, t->stubs->memory);
+                uint8_t *reached = emit_jmp(e, NULL);
+                cold->exit->place = emit_jmp(e, NULL);
+                if (!e->full)
+                        emit_patch_rel32(reached, e->p);
+                translate_span_addend(t, cold->reg, cold->base, cold->disp);
+                emit_jmp(e, cold->back);
+                break;
         case COLD_POLL_EXIT:
                 emit_load32(e, H_RCX, STATE(kick));
                 emit_jrcxz(e, 0);
@@ -103,6 +119,11 @@ static void emit_cold(struct translator *t, const struct cold *cold, const struc
                 break;
         case COLD_RAISE:
                 emit_callout_call(t, cold->callout);
+                break;
+        case COLD_INDIRECT:
+                emit_mov64_imm(e, H_R10, (uint64_t)(uintptr_t)cold->callout);
+                emit_store64(e, DSTATE(branch), H_R10);
+                emit_jmp(e, t->stubs->leave_indirect);
                 break;
         }
 }
@@ -311,9 +332,9 @@ static void forbid_writes(struct dbt *dbt, const uint8_t *host_page)
                 for (unsigned v = 0; v < 2; v++)
                         for (unsigned i = 0; i < TLB_ENTRIES; i++) {
                                 struct tlb_view *view = &cpu->tlb[v];
-                                if (view->write_neg_tag[i] != TLB_EMPTY &&
+                                if (view->write_neg_tag[i] != tlb_empty[i] &&
                                     view->addend[i] - view->write_neg_tag[i] == (uint64_t)(uintptr_t)host_page)
-                                        view->write_neg_tag[i] = TLB_EMPTY;
+                                        view->write_neg_tag[i] = tlb_empty[i];
                         }
         }
 }
@@ -331,8 +352,6 @@ static const uint8_t *code_page(struct dbt *dbt, gpa_t gpa)
         }
         return page.host;
 }
-
-enum fetch_result { FETCH_OK, FETCH_INVALID, FETCH_GP, FETCH_STOP };
 
 /* Decodes the instruction at t->rip.  FETCH_STOP: there is none to be had here: an exception is raised
  * if it is the first of the block.  *gpa2: set when the instruction reaches into another page. */
@@ -501,6 +520,47 @@ static struct block *finish_block(struct translator *t, gpa_t gpa, gpa_t gpa2, u
         return block;
 }
 
+/* Whether control never goes on to the next instruction of the block. */
+static bool ends_plan(const struct planned *planned)
+{
+        if (planned->result != FETCH_OK)
+                return true;
+        switch ((enum insn_kind)planned->insn.opcode->kind) {
+        case KIND_JMP: case KIND_JMP_IND: case KIND_CALL: case KIND_CALL_IND: case KIND_RET: case KIND_EXEC_END: case KIND_INVALID:
+                return true;
+        default:
+                return false;
+        }
+}
+
+/* Decodes up to max instructions into plan[].  False: the first raised an exception. */
+static bool decode_block(struct translator *t, unsigned max, gpa_t *gpa2)
+{
+        uint64_t rip = t->rip;
+        gva_t linear = context_linear(t->context, rip);
+
+        t->planned = 0;
+        for (;;) {
+                struct planned *planned = &t->plan[t->planned];
+                gpa_t crossing;
+                t->index = t->planned;
+                planned->result = fetch(t, &crossing);
+                if (planned->result == FETCH_STOP)
+                        break;
+                planned->insn = t->insn;
+                if (t->planned++ == 0)
+                        *gpa2 = crossing;
+                uint64_t next = (t->rip + t->insn.length) & t->rip_mask;
+                if (t->planned >= max || ends_plan(planned) || next < t->rip || *gpa2 != ~(gpa_t)0 ||
+                    (context_linear(t->context, next) ^ linear) >> PAGE_SHIFT)
+                        break;
+                t->rip = next;
+        }
+        t->index = 0;
+        t->rip = rip;
+        return t->planned;
+}
+
 /* Goes on to what follows; an inhibited interrupt stays so across the edge. */
 static void end_falling_through(struct translator *t)
 {
@@ -544,9 +604,9 @@ struct block *dbt_translate(struct cpu *cpu, const struct context *context, uint
                 max_insns = 1;
 
         gva_t linear = context_linear(context, rip);
-        enum fetch_result result = fetch(t, &gpa2);
-        if (result == FETCH_STOP)
+        if (!decode_block(t, max_insns, &gpa2))
                 return NULL;
+        translate_plan(t);
         struct cold *check = NULL;
         emit_page_check(t, linear, gpa, &check);
         if (gpa2 != ~(gpa_t)0)
@@ -554,9 +614,11 @@ struct block *dbt_translate(struct cpu *cpu, const struct context *context, uint
         main_part = t->e.p;
         uint64_t last = rip;
         for (;;) {
+                const struct planned *planned = &t->plan[t->index];
                 struct mark mark = mark_set(t);
                 bool after_shadow = t->shadow;
                 t->shadow = t->shadow_known = false;
+                t->insn = planned->insn;
                 t->poll_after = after_shadow;
                 t->next_rip = (t->rip + t->insn.length) & t->rip_mask;
 
@@ -566,15 +628,14 @@ struct block *dbt_translate(struct cpu *cpu, const struct context *context, uint
                 map->ends_block = false;
                 if (after_shadow)
                         emit_store8_imm(&t->e, STATE(shadow), 0);
-                if (result == FETCH_INVALID) {
+                if (planned->result == FETCH_INVALID)
                         translate_raise(t, dbt_raise_ud);
-                } else if (result == FETCH_GP) {
+                else if (planned->result == FETCH_GP)
                         translate_raise(t, dbt_raise_gp0);
-                } else {
+                else
                         translate_insn(t);
-                }
                 g_assert(!t->open_store);
-                if (result == FETCH_OK && never_the_same(t->insn.opcode))
+                if (planned->result == FETCH_OK && never_the_same(t->insn.opcode))
                         t->called = true;       /* for the check as good as */
                 if (t->called && t->index > 0 && mode_has(t, MODE_CHECK)) {
                         mark_return(t, &mark);
@@ -584,7 +645,7 @@ struct block *dbt_translate(struct cpu *cpu, const struct context *context, uint
                         end_falling_through(t);
                         break;
                 }
-                if (result == FETCH_OK && t->insn.opcode->attr & (ATTR_X87 | ATTR_MMX | ATTR_SSE))
+                if (planned->result == FETCH_OK && t->insn.opcode->attr & (ATTR_X87 | ATTR_MMX | ATTR_SSE))
                         t->vector = true;
                 map->ends_block = t->ended;
                 t->bytes += t->insn.length;
@@ -594,19 +655,11 @@ struct block *dbt_translate(struct cpu *cpu, const struct context *context, uint
                 }
                 if (t->poll_after && !one)
                         translate_poll(t, t->next_rip, true);
-                bool more = t->index + 1 < max_insns && t->next_rip > t->rip && gpa2 == ~(gpa_t)0 &&
-                            (context_linear(context, t->next_rip) ^ linear) >> PAGE_SHIFT == 0 && has_room(t) && !ends_checked(t);
                 last = t->rip;
-                if (more) {
-                        gpa_t crossing;
-                        t->rip = t->next_rip;
+                if (t->index + 1 < t->planned && has_room(t) && !ends_checked(t)) {
                         t->index++;
-                        result = fetch(t, &crossing);
-                        if (result != FETCH_STOP)
-                                continue;
-                        t->next_rip = t->rip;
-                        t->rip = last;
-                        t->index--;
+                        t->rip = t->next_rip;
+                        continue;
                 }
                 end_falling_through(t);
                 break;

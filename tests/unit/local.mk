@@ -31,6 +31,7 @@ check_PROGRAMS += tests/unit/test_pit
 check_PROGRAMS += tests/unit/test_ports
 check_PROGRAMS += tests/unit/test_segment
 check_PROGRAMS += tests/unit/test_state
+check_PROGRAMS += tests/unit/test_traps
 check_PROGRAMS += tests/unit/test_uart
 endif
 
@@ -147,6 +148,9 @@ tests_unit_test_rtc_LDADD = $(test_libs)
 
 tests_unit_test_state_SOURCES = tests/unit/test_state.c
 tests_unit_test_state_LDADD = $(test_libs)
+
+tests_unit_test_traps_SOURCES = tests/unit/test_traps.c
+tests_unit_test_traps_LDADD = $(test_libs)
 
 tests_unit_test_uart_SOURCES = tests/unit/test_uart.c tests/unit/rig.h tests/unit/unit.h
 tests_unit_test_uart_LDADD = $(test_libs)
