@@ -10,7 +10,7 @@
  * 2  If a write drops the block that is running, the block is left right after the instruction (T14).
  */
 #include "cpu/exec.h"
-#include "dbt/internal.h"
+#include "dbt/check.h"
 
 /* -- The gate to the host ---------------------------------------------------------------------- */
 
@@ -91,6 +91,19 @@ static unsigned natural_alignment(unsigned size)
         return size & (size - 1) || size > 8 ? 1 : size;
 }
 
+/* Whether the span around an access that RAM serves lies in the same page, with the rights it needs. */
+static bool span_reachable(const struct cpu *cpu, uint64_t linear, uint32_t descriptor)
+{
+        const struct dbt_cpu *dcpu = (const struct dbt_cpu *)cpu;
+        const struct tlb_view *view = &cpu->tlb[cpu->mode & MODE_USER ? 1 : 0];
+        uint64_t first = linear - dcpu->span_before, page = linear & PAGE_MASK;
+        unsigned index = (linear >> PAGE_SHIFT) % TLB_ENTRIES;
+
+        if (first < page || first + dcpu->span_bytes > page + PAGE_SIZE)
+                return false;
+        return (descriptor & ACCESS_DESC_SPAN_WRITE ? view->write_neg_tag[index] : view->read_neg_tag[index]) == -page;
+}
+
 uint8_t *dbt_memory(struct cpu *cpu, uint64_t linear, uint32_t descriptor, const uint8_t *return_address)
 {
         struct dbt_cpu *dcpu = dbt_cpu(cpu);
@@ -126,8 +139,19 @@ uint8_t *dbt_memory(struct cpu *cpu, uint64_t linear, uint32_t descriptor, const
         }
         if (!tlb_access(cpu, linear, size, access, &host))
                 goto fault;
+        if (dcpu->check && dcpu->check->stepping) {
+                if (!check_access(cpu, linear, size, access))
+                        goto fault;
+                host = NULL;
+        }
         dcpu->linear = linear;
         dcpu->bounce_skip = 0;
+        if (descriptor & ACCESS_DESC_SPAN) {
+                if (host && span_reachable(cpu, linear, descriptor))
+                        return host;
+                dcpu->bounce_skip = 5;          /* to the careful version, where the access is made again */
+                return cpu->bounce;
+        }
         if (host)
                 return host;
         dbt_count(dcpu->dbt, DBT_COUNT_MEMORY_BOUNCE, 1);
@@ -150,6 +174,8 @@ int dbt_commit(struct cpu *cpu, const uint8_t *return_address)
         uint64_t dropped = dcpu->dbt->counter[DBT_COUNT_INVALIDATED];
         const struct insn_origin *map;
 
+        if (dcpu->check && dcpu->check->stepping)
+                check_store(cpu, dcpu->linear, dcpu->access_bytes);
         cpu_write_linear(cpu, dcpu->linear, bounce(cpu, dcpu->linear), dcpu->access_bytes, user_access(cpu));
         if (dropped == dcpu->dbt->counter[DBT_COUNT_INVALIDATED])
                 return 0;

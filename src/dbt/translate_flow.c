@@ -22,6 +22,15 @@ static struct block_exit *new_exit(struct translator *t, uint64_t target)
         return exit;
 }
 
+struct block_exit *translate_careful_exit(struct translator *t)
+{
+        struct block_exit *exit = new_exit(t, t->rip);
+        exit->careful = true;
+        struct cold *stub = translate_new_cold(t, COLD_EXIT, NULL);
+        stub->exit = exit;
+        return exit;
+}
+
 /* An edge whose jump instruction has its rel32 at `jump`. */
 static void emit_edge(struct translator *t, uint8_t *jump, uint64_t target)
 {
