@@ -14,7 +14,7 @@
 
 /* -- The gate to the host ---------------------------------------------------------------------- */
 
-enum { XSAVE_HEADER = 512, XSTATE_X87_SSE = 3 };
+enum { XSAVE_HEADER = 512, XSTATE_X87_SSE = 3, XSTATE_AVX = 4 };
 
 void cpu_host_begin(struct cpu *cpu)
 {
@@ -24,9 +24,12 @@ void cpu_host_begin(struct cpu *cpu)
                 return;
         uint8_t *image = cpu->fpu.image;
         if (dbt_cpu(cpu)->dbt->xsave) {
-                __asm__ volatile("xsave64 %0" : "+m"(*(uint8_t (*)[sizeof cpu->fpu.image])image) : "a"(XSTATE_X87_SSE), "d"(0));
-                /* A component in its initial state is written all the same, only its bit is clear. */
-                *(uint64_t *)(image + XSAVE_HEADER) = XSTATE_X87_SSE;
+                /* While XCR0 keeps AVX from the guest, its YMM state cannot change and stays in the image as it was. */
+                uint32_t mask = XSTATE_X87_SSE | (uint32_t)(cpu->xcr0 & XSTATE_AVX);
+                __asm__ volatile("xsave64 %0" : "+m"(*(uint8_t (*)[sizeof cpu->fpu.image])image) : "a"(mask), "d"(0));
+                /* A component in its initial state is written all the same, only its bit is clear: x87 and SSE always
+                 * count as in use, since what changes their image does not say so everywhere. */
+                *(uint64_t *)(image + XSAVE_HEADER) |= XSTATE_X87_SSE;
         } else {
                 __asm__ volatile("fxsave64 %0" : "+m"(*(uint8_t (*)[sizeof cpu->fpu.image])image));
         }
@@ -112,7 +115,7 @@ uint8_t *dbt_memory(struct cpu *cpu, uint64_t linear, uint32_t descriptor, const
         enum cpu_segment segment = (descriptor >> ACCESS_DESC_SEGMENT_SHIFT) & 7;
         if (descriptor & ACCESS_DESC_ALIGN16) {
                 uint64_t base = descriptor & ACCESS_DESC_SEGMENT ? cpu->seg[segment].base : 0;
-                if ((linear + base) & 15) {
+                if ((linear + base) & (size == 32 ? 31 : 15)) {
                         cpu_raise_error(cpu, EXC_GP, 0);
                         goto fault;
                 }

@@ -176,6 +176,11 @@ static insn_handler *vector_fault(const struct translator *t)
 {
         uint32_t attr = t->insn.opcode->attr;
 
+        if (attr & ATTR_AVX) {
+                if (!mode_has(t, MODE_AVX))
+                        return dbt_raise_ud;
+                return mode_has(t, MODE_FPU_TS) ? dbt_raise_nm : NULL;
+        }
         if (attr & ATTR_SSE) {
                 if (mode_has(t, MODE_FPU_EM) || !mode_has(t, MODE_OSFXSR))
                         return dbt_raise_ud;
