@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "cpu/exec.h"
 #include "cpu/lapic.h"
+#include "dbt/check.h"
 #include "dbt/slow.h"
 
 enum { DEFAULT_CACHE_BYTES = 32 << 20, HELPER_STACK_BYTES = 256 * 1024 };
@@ -210,6 +211,10 @@ struct cpu *dbt_cpu_new(struct dbt *dbt, unsigned index, const struct cpu_model 
         dcpu->mapping_bytes = bytes;
         dcpu->interrupt_vector = cpu_interrupt_vector;
         dcpu->page_mask = PAGE_MASK;
+        if (dbt->options.check) {
+                dcpu->check = g_new0(struct check, 1);
+                dcpu->extra_mode = MODE_CHECK;
+        }
         dcpu->arith_mask = FLAGS_ARITH;
         dcpu->pushed_mask = ~(uint64_t)(FLAGS_ARITH | FLAG_IF | FLAG_DF | FLAG_RF | FLAG_VM) & 0x3fffff;
         dcpu->df_mask = FLAG_DF;
@@ -232,6 +237,7 @@ void dbt_cpu_free(struct cpu *cpu)
         g_ptr_array_remove(dcpu->dbt->cpus, cpu);
         pthread_mutex_destroy(&dcpu->wait_mutex);
         pthread_cond_destroy(&dcpu->wait);
+        g_free(dcpu->check);
         munmap(dcpu->stack, dcpu->mapping_bytes);
 }
 

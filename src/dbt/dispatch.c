@@ -17,7 +17,7 @@
 #include "cpu/cpuid.h"
 #include "cpu/lapic.h"
 #include "cpu/tlb.h"
-#include "dbt/internal.h"
+#include "dbt/check.h"
 #include "dbt/slow.h"
 
 void cpu_request(struct cpu *cpu, uint32_t bits)
@@ -119,10 +119,10 @@ static bool serve_requests(struct cpu *cpu)
 
 /* -- Finding the next block -------------------------------------------------------------------- */
 
-static const struct context *current_context(struct cpu *cpu)
+static const struct context *current_context(struct cpu *cpu, bool careful)
 {
         struct dbt_cpu *dcpu = dbt_cpu(cpu);
-        uint64_t mode = cpu->mode | (cpu->shadow ? MODE_ONE_INSN : 0) | dcpu->extra_mode;
+        uint64_t mode = cpu->mode | (cpu->shadow ? MODE_ONE_INSN : 0) | dcpu->extra_mode | (careful ? MODE_CAREFUL : 0);
         const struct segment *cs = &cpu->seg[SEG_CS];
 
         for (unsigned i = 0; i < CONTEXT_CACHE; i++) {
@@ -149,7 +149,11 @@ static struct block *find_block(struct cpu *cpu, const struct context *context)
                 cpu_raise_error(cpu, EXC_GP, 0);
                 return NULL;
         }
-        if (code && code >> 28 == linear >> PAGE_SHIFT)
+        if (context_wide(context) && !cpu_canonical(cpu->rip)) {
+                cpu_raise_error(cpu, EXC_GP, 0);
+                return NULL;
+        }
+        if (code && code >> 28 == (linear >> PAGE_SHIFT & ((UINT64_C(1) << 36) - 1)))
                 gpa = (code & ((1 << 28) - 1)) << PAGE_SHIFT | (linear & (PAGE_SIZE - 1));
         else if (!tlb_fetch(cpu, linear, &gpa))
                 return NULL;
@@ -172,6 +176,19 @@ static struct block *find_block(struct cpu *cpu, const struct context *context)
         return block;
 }
 
+/* A near RET, JMP or CALL whose target is not canonical faults before it does anything (SDM 2B, RET). */
+static void undo_branch(struct cpu *cpu, const struct callout *branch)
+{
+        const struct insn *insn = &branch->insn;
+
+        if (insn->opcode->kind == KIND_RET)
+                cpu->regs[RSP] -= insn->operand_bytes + (insn->imm_bytes ? (uint16_t)insn->imm : 0u);
+        else if (insn->opcode->kind == KIND_CALL_IND)
+                cpu->regs[RSP] += insn->operand_bytes;
+        cpu->rip = branch->rip;
+        cpu_raise_error(cpu, EXC_GP, 0);
+}
+
 /* -- The loop ---------------------------------------------------------------------------------- */
 
 /* INT n and its kin clear TF and so end stepping (INTO that does nothing leaves it); every other
@@ -182,7 +199,7 @@ static bool step_traps(const struct dbt_cpu *dcpu)
         return !last || !dbt_is_software_interrupt(last->handler) || (dcpu->cpu.rflags & FLAG_TF);
 }
 
-enum dbt_stop dbt_run(struct cpu *cpu, uint64_t max_blocks)
+static enum dbt_stop dispatch(struct cpu *cpu, uint64_t max_blocks)
 {
         struct dbt_cpu *dcpu = dbt_cpu(cpu);
         struct dbt *dbt = dcpu->dbt;
@@ -216,15 +233,15 @@ enum dbt_stop dbt_run(struct cpu *cpu, uint64_t max_blocks)
                 }
                 if (cpu->halted || cpu->waiting_for_sipi || dcpu->ferr_wait)
                         return DBT_STOP_HALTED;
-                const struct context *context = current_context(cpu);
+                const struct context *context = current_context(cpu, edge && edge->careful);
                 struct block *block = find_block(cpu, context);
                 if (!block)
                         continue;
-                bool chainable = !(context->mode & (MODE_ONE_INSN | MODE_TF)) && !block->dead;
+                bool chainable = !(context->mode & (MODE_ONE_INSN | MODE_TF | MODE_CHECK)) && !block->dead;
                 if (edge && generation == dbt->generation && chainable) {
                         cpu_host_begin(cpu);
                         dbt_slow_link(dbt, edge, block);
-                } else if (indirect && chainable) {
+                } else if (indirect && chainable && !(context->mode & MODE_CAREFUL)) {
                         *jc_slot(dcpu, block->rip) = (struct jc_entry){
                                 .neg_key = -(context->key + block->rip), .host = block->checked,
                         };
@@ -237,14 +254,26 @@ enum dbt_stop dbt_run(struct cpu *cpu, uint64_t max_blocks)
                         indirect = false;
                         continue;
                 }
+                if (dcpu->check) {
+                        enum check_result checked = check_block(cpu, block);
+                        if (checked == CHECK_DIFFERS)
+                                return DBT_STOP_CHECK;
+                        if (checked == CHECK_DONE)
+                                continue;
+                }
                 cpu->shadow = 0;
                 dcpu->last_callout = NULL;
+                dcpu->branch = NULL;
                 generation = dbt->generation;
                 dbt_count(dbt, DBT_COUNT_ENTRIES, 1);
                 dbt_trace_enter(cpu, block);
                 uint64_t reason = dbt->stubs[context_wide(context)].enter(cpu, block->host);
                 edge = NULL;
                 indirect = false;
+                if (dcpu->branch && !cpu_canonical(cpu->rip)) {
+                        undo_branch(cpu, dcpu->branch);
+                        continue;
+                }
                 switch (reason) {
                 case LEAVE_RIP:
                         dbt_count(dbt, DBT_COUNT_EXIT_INDIRECT, 1);
@@ -271,4 +300,12 @@ enum dbt_stop dbt_run(struct cpu *cpu, uint64_t max_blocks)
                         cpu_raise(cpu, EXC_DB);
                 }
         }
+}
+
+enum dbt_stop dbt_run(struct cpu *cpu, uint64_t max_blocks)
+{
+        enum dbt_stop stop = dispatch(cpu, max_blocks);
+
+        cpu_host_begin(cpu);            /* all of the state is in struct cpu, and C may use the registers */
+        return stop;
 }
