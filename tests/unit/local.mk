@@ -154,3 +154,10 @@ tests_unit_test_traps_LDADD = $(test_libs)
 
 tests_unit_test_uart_SOURCES = tests/unit/test_uart.c tests/unit/rig.h tests/unit/unit.h
 tests_unit_test_uart_LDADD = $(test_libs)
+
+if HAVE_CHECK
+check_PROGRAMS += tests/unit/test_vga
+endif
+
+tests_unit_test_vga_SOURCES = tests/unit/test_vga.c tests/unit/rig.h tests/unit/unit.h
+tests_unit_test_vga_LDADD = $(test_libs)
