@@ -45,7 +45,7 @@ struct machine {
         GBytes *firmware;
 
         /* Devices the wiring or the life cycle refers to; owned by `devices`. */
-        struct device *pci, *host_bridge, *isa_bridge, *pm, *pic, *pit, *ioapic, *rtc, *kbc, *fw_cfg, *ferr;
+        struct device *pci, *vga, *host_bridge, *isa_bridge, *pm, *pic, *pit, *ioapic, *rtc, *kbc, *fw_cfg, *ferr, *ide;
         struct input *input;            /* what people type and move */
         struct irq pic_input[PC_ISA_IRQS], ioapic_input[PC_IOAPIC_PINS];
         uint8_t irq_sources[PC_ISA_IRQS];       /* bit set of enum pc_irq_source, under the lock */
@@ -73,6 +73,8 @@ void machine_post_reset(struct machine *machine);
 
 /* -- pc.c -------------------------------------------------------------------------------------- */
 
+/* An ISA interrupt line as one of its sources drives it. */
+struct irq pc_isa_irq(struct machine *machine, unsigned number, enum pc_irq_source source);
 /* The interrupt and I/O side of what surrounds a vCPU; opaque is the machine. */
 void pc_fill_cpu_env(struct cpu_env *env);
 /* Builds the PC: physical map, devices, wires, vCPUs and what the firmware is told. */

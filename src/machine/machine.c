@@ -86,6 +86,16 @@ static void machine_cpu_shutdown(void *opaque, struct cpu *cpu)
         lock_release(&machine->lock);
 }
 
+/* engine_options.check_failed: the translator is wrong, so nothing the guest goes on to do means anything. */
+static void machine_check_failed(void *opaque)
+{
+        struct machine *machine = opaque;
+
+        lock_acquire(&machine->lock);
+        machine_post_end(machine, MACHINE_END_CHECK, 1);
+        lock_release(&machine->lock);
+}
+
 /* -- Main loop ---------------------------------------------------------------------------------- */
 
 static void machine_reset(struct machine *machine)
@@ -254,7 +264,7 @@ static void machine_configure(struct machine *machine, const struct machine_conf
 struct machine *machine_new(const struct machine_config *config, GError **error)
 {
         struct machine *machine = g_new0(struct machine, 1);
-        struct engine_options options = { .check = config->check };
+        struct engine_options options = { .check = config->check, .check_failed = machine_check_failed, .opaque = machine };
         struct cpu_env cpu_env = { 0 };
 
         lock_init(&machine->lock, LOCK_RANK_MACHINE, "machine");

@@ -23,6 +23,8 @@ struct machine_config {
         GPtrArray *initrds;             /* of char *: initrd, or Multiboot modules */
         char *append;
         GPtrArray *serials;             /* of char *: "stdio", "file:P", "unix:P", "pty", "none" */
+        GPtrArray *disks, *cdroms, *floppies;   /* of char *: "FILE[,readonly][,throwaway]"; NULL: none */
+        char *boot;                     /* "cdrom,disk,floppy" in any order; NULL: the default */
         bool no_reboot;
         double timeout_seconds;         /* 0: none */
         bool debug_exit;
@@ -37,6 +39,7 @@ enum machine_end {
         MACHINE_END_RESET,              /* 3: reset or triple fault under no_reboot */
         MACHINE_END_TIMEOUT,            /* 4 */
         MACHINE_END_DEBUG_EXIT,         /* status given by the guest */
+        MACHINE_END_CHECK,              /* 1: the translator's self-check found a difference */
 };
 
 struct machine;
