@@ -67,6 +67,7 @@ enum dbt_stop {
         DBT_STOP_HALTED,        /* HLT, nothing deliverable pending */
         DBT_STOP_SHUTDOWN,      /* triple fault */
         DBT_STOP_BLOCKS,        /* max_blocks dispatches done */
+        DBT_STOP_DEBUG,         /* breakpoint, watchpoint or step of the debugger: cpu->debug_stop, which it clears */
 };
 
 /* Prepares the calling thread to run this vCPU (signal stack, who it is); undone by dbt_thread_leave. */

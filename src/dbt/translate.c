@@ -17,6 +17,7 @@
 #include <string.h>
 #include "base/log.h"
 #include "cpu/cpuid.h"
+#include "cpu/debug.h"
 #include "cpu/exec.h"
 #include "cpu/tlb.h"
 #include "dbt/translate.h"
@@ -374,6 +375,15 @@ static enum fetch_result fetch(struct translator *t, gpa_t *gpa2)
 
 /* -- The block --------------------------------------------------------------------------------- */
 
+/* An instruction with a breakpoint is always the first of its block. */
+static bool has_breakpoint(const struct translator *t)
+{
+        uint32_t hits;
+        bool debugger;
+
+        return t->context->debug_key && cpu_debug_executes(t->cpu, context_linear(t->context, t->rip), &hits, &debugger);
+}
+
 /* "This linear page still comes from this physical page", or leave to the dispatcher. */
 static void emit_page_check(struct translator *t, gva_t linear, gpa_t gpa, struct cold **cold)
 {
@@ -480,6 +490,7 @@ struct block *dbt_translate(struct cpu *cpu, const struct context *context, uint
         if (gpa2 != ~(gpa_t)0)
                 emit_page_check(t, context_linear(context, rip + PAGE_SIZE - (linear & (PAGE_SIZE - 1))), gpa2, &check);
         main_part = t->e.p;
+        bool breakpoint = has_breakpoint(t);
         for (;;) {
                 bool after_shadow = t->shadow;
                 t->shadow = false;
@@ -492,6 +503,9 @@ struct block *dbt_translate(struct cpu *cpu, const struct context *context, uint
                 map->ends_block = false;
                 if (after_shadow)
                         emit_store8_imm(&t->e, STATE(shadow), 0);
+                if (breakpoint)
+                        translate_callout(t, dbt_breakpoint, false);
+                breakpoint = false;
                 if (result == FETCH_INVALID) {
                         translate_raise(t, dbt_raise_ud);
                 } else if (result == FETCH_GP) {
@@ -515,7 +529,7 @@ struct block *dbt_translate(struct cpu *cpu, const struct context *context, uint
                         gpa_t crossing;
                         t->rip = t->next_rip;
                         t->index++;
-                        result = fetch(t, &crossing);
+                        result = has_breakpoint(t) ? FETCH_STOP : fetch(t, &crossing);
                         if (result != FETCH_STOP)
                                 continue;
                         t->next_rip = t->rip;

@@ -18,7 +18,7 @@ guest_tests = \
         tests/guest/paging-large.elf tests/guest/pic.elf tests/guest/precise.elf tests/guest/real-mode.elf \
         tests/guest/real-mode-limits.elf tests/guest/reset.elf tests/guest/segments.elf tests/guest/single-step.elf \
         tests/guest/smc.elf tests/guest/smoke.elf tests/guest/stack-corners.elf tests/guest/stack-limits.elf \
-        tests/guest/strings.elf tests/guest/sysenter.elf tests/guest/triple-fault.elf tests/guest/ud.elf \
+        tests/guest/strings.elf tests/guest/sysenter.elf tests/guest/task-switch.elf tests/guest/triple-fault.elf tests/guest/ud.elf \
         tests/guest/ud-lock.elf tests/guest/ud-modes.elf tests/guest/v86.elf tests/guest/v86-limits.elf
 
 guest_files = \
@@ -50,7 +50,8 @@ guest_files = \
         tests/guest/smc.c tests/guest/smc.expect tests/guest/smoke.c tests/guest/smoke.expect \
         tests/guest/stack-corners.c tests/guest/stack-corners.expect tests/guest/stack-limits.c \
         tests/guest/stack-limits.expect tests/guest/stack-limits.qemu tests/guest/strings.c tests/guest/strings.expect \
-        tests/guest/sysenter.c tests/guest/sysenter.expect tests/guest/triple-fault.c tests/guest/triple-fault.expect \
+        tests/guest/sysenter.c tests/guest/sysenter.expect tests/guest/task-switch.c \
+        tests/guest/task-switch.expect tests/guest/task-switch.qemu tests/guest/triple-fault.c tests/guest/triple-fault.expect \
         tests/guest/triple-fault.status tests/guest/ud.c tests/guest/ud.expect tests/guest/ud.qemu \
         tests/guest/ud-lock.c tests/guest/ud-lock.expect tests/guest/ud-lock.qemu tests/guest/ud-modes.c \
         tests/guest/ud-modes.expect tests/guest/v86.c tests/guest/v86.expect tests/guest/v86.qemu \
