@@ -241,11 +241,6 @@ static bool segment_fault(struct cpu *cpu, enum cpu_segment segment)
         return cpu_raise_error(cpu, segment == SEG_SS ? EXC_SS : EXC_GP, 0);
 }
 
-static bool canonical(uint64_t address)
-{
-        return (uint64_t)((int64_t)(address << 16) >> 16) == address;
-}
-
 bool segment_limit_allows(const struct segment *segment, uint64_t offset, unsigned size)
 {
         uint64_t last = offset + size - 1;
@@ -276,7 +271,7 @@ bool cpu_segment_check(struct cpu *cpu, enum cpu_segment segment, uint64_t offse
 
         if (cpu_code64(cpu)) {
                 *linear = offset + (segment == SEG_FS || segment == SEG_GS ? seg->base : 0);
-                if (!canonical(*linear) || !canonical(*linear + size - 1))
+                if (!cpu_canonical(*linear) || !cpu_canonical(*linear + size - 1))
                         return segment_fault(cpu, segment);
                 return true;
         }

@@ -89,12 +89,13 @@ struct descriptor_table {
 
 /* Two views: what a supervisor access may touch, and what a user (CPL 3) access may.  Entry i covers
  * pages whose number is i modulo TLB_ENTRIES.  An entry permits an access when neg_tag equals minus
- * the page's linear address (modulo 2^64; TLB_EMPTY never matches); the host address is then linear
+ * the page's linear address (modulo 2^64; tlb_empty[i] never matches); the host address is then linear
  * address + addend.  Only RAM is ever entered; write tags only for pages whose state needs nothing
  * done first, and only when the PTE's dirty bit is set. */
 enum { TLB_ENTRIES = 256, ITLB_ENTRIES = 256 };
-/* Minus the first non-canonical address: no access that passes the canonical check has that page. */
-#define TLB_EMPTY UINT64_C(0xffff800000000000)
+/* The tag of entry i while it is empty: minus a page that entry i does not cover, nor an access that begins in a
+ * page it covers.  Any 64-bit address may be looked up, so no one value could serve all entries. */
+extern const uint64_t tlb_empty[TLB_ENTRIES];
 
 struct tlb_view {
         uint64_t read_neg_tag[TLB_ENTRIES];
@@ -147,7 +148,7 @@ struct cpu_env {
         void *opaque;
         uint32_t (*io_read)(void *opaque, uint16_t port, unsigned size);
         void (*io_write)(void *opaque, uint16_t port, uint32_t value, unsigned size);
-        uint64_t (*tsc)(void *opaque);                  /* guest TSC before tsc_offset */
+        uint64_t (*tsc)(void *opaque);                  /* guest TSC before tsc_offset; NULL: the host's own */
         int (*acknowledge)(void *opaque);               /* PIC: vector of the interrupt, -1 if it went away */
         void (*ferr)(void *opaque, bool level);         /* FERR# -> IRQ 13 */
         void (*ipi)(void *opaque, struct cpu *from, uint64_t icr);
@@ -226,6 +227,8 @@ static inline bool cpu_v86(const struct cpu *cpu) { return cpu->rflags & FLAG_VM
 static inline bool cpu_protected(const struct cpu *cpu) { return (cpu->cr0 & CR0_PE) && !cpu_v86(cpu); }
 static inline bool cpu_long_mode(const struct cpu *cpu) { return cpu->efer & EFER_LMA; }
 static inline bool cpu_code64(const struct cpu *cpu) { return cpu_long_mode(cpu) && (cpu->seg[SEG_CS].attr & SEG_L); }
+/* Whether bits 47 to 63 are alike (SDM 1 3.3.7.1). */
+static inline bool cpu_canonical(uint64_t address) { return (uint64_t)((int64_t)(address << 16) >> 16) == address; }
 static inline unsigned cpu_iopl(const struct cpu *cpu) { return (cpu->rflags >> FLAG_IOPL_SHIFT) & 3; }
 
 /* -- Flags and mode (mode.c) ------------------------------------------------------------------- */
@@ -311,6 +314,15 @@ static inline uint32_t cpu_io_read(struct cpu *cpu, uint16_t port, unsigned size
                 cpu_debug_note_io(cpu, port, size);
         cpu_host_begin(cpu);
         return cpu->env.io_read(cpu->env.opaque, port, size);
+}
+
+/* The guest's TSC. */
+static inline uint64_t cpu_tsc(struct cpu *cpu)
+{
+        if (!cpu->env.tsc)
+                return __builtin_ia32_rdtsc() + cpu->tsc_offset;
+        cpu_host_begin(cpu);
+        return cpu->env.tsc(cpu->env.opaque) + cpu->tsc_offset;
 }
 
 static inline void cpu_io_write(struct cpu *cpu, uint16_t port, uint32_t value, unsigned size)

@@ -141,6 +141,8 @@ insn_handler exec_enter;                /* Iw,Ib: size in imm, level in imm2 */
 insn_handler exec_pusha;
 insn_handler exec_popa;
 insn_handler exec_string;               /* MOVS STOS LODS CMPS SCAS, b and v, with or without REP */
+/* What REP does to the upper halves of its registers with 32-bit addresses in 64-bit mode. */
+void exec_string_truncate(struct cpu *cpu, const struct insn *insn);
 insn_handler exec_bt_mem;               /* BT BTS BTR BTC Ev,Gv, memory and register form, LOCK */
 insn_handler exec_xlat;
 insn_handler exec_cmpxchg16b;           /* Mdq */

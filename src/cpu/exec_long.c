@@ -13,7 +13,6 @@ bool exec_swapgs(struct cpu *cpu, const struct insn *insn)
         (void)insn;
         cpu->seg[SEG_GS].base = cpu->kernel_gs_base;
         cpu->kernel_gs_base = base;
-        cpu_mode_changed(cpu);
         return true;
 }
 
@@ -43,6 +42,5 @@ bool exec_wr_segment_base(struct cpu *cpu, const struct insn *insn)
         if ((uint64_t)((int64_t)(value << 16) >> 16) != value)
                 return cpu_raise_error(cpu, EXC_GP, 0);
         named_segment(cpu, insn)->base = value;
-        cpu_mode_changed(cpu);
         return true;
 }

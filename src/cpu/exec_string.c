@@ -8,6 +8,8 @@
  *     itself, having done at least one element.  With TF it does exactly one.
  * S3  REP MOVS and REP STOS upwards go a page at a time, by the host's own instruction with the same
  *     element size, so that overlapping operands propagate as they would in the guest.
+ *     With 32-bit addresses in 64-bit mode the registers REP uses lose their upper halves before
+ *     anything else, even when the count is zero: RCX always, RSI and RDI of MOVS and STOS (as Intel's do).
  * S4  CMPS and SCAS leave the flags of the last comparison made; a fault leaves those before the
  *     instruction.
  */
@@ -251,6 +253,19 @@ static bool run_elements(struct cpu *cpu, struct string *string, uint64_t count,
 
 /* -- REP --------------------------------------------------------------------------------------- */
 
+void exec_string_truncate(struct cpu *cpu, const struct insn *insn)
+{
+        unsigned op = insn->code & ~1u;
+
+        if (!cpu_code64(cpu) || insn->address_bytes != 4)
+                return;
+        cpu->regs[RCX] = (uint32_t)cpu->regs[RCX];
+        if (op == 0xa4 || op == 0xaa)
+                cpu->regs[RDI] = (uint32_t)cpu->regs[RDI];
+        if (op == 0xa4)
+                cpu->regs[RSI] = (uint32_t)cpu->regs[RSI];
+}
+
 /* REPE (F3) ends when ZF is clear, REPNE (F2) when it is set; only CMPS and SCAS look. */
 static bool condition_ends(const struct string *string, uint8_t rep)
 {
@@ -265,6 +280,7 @@ static void keep_flags(struct cpu *cpu, const struct string *string)
 
 static bool repeat(struct cpu *cpu, const struct insn *insn, struct string *string)
 {
+        exec_string_truncate(cpu, insn);
         uint64_t count = get_index(cpu, string, RCX);
 
         while (count) {

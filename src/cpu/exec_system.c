@@ -60,8 +60,7 @@ static bool read_tsc(struct cpu *cpu)
 
         if ((cpu->cr4 & CR4_TSD) && cpu->cpl)
                 return general_protection(cpu);
-        cpu_host_begin(cpu);
-        tsc = cpu->env.tsc(cpu->env.opaque) + cpu->tsc_offset;
+        tsc = cpu_tsc(cpu);
         cpu->regs[RAX] = (uint32_t)tsc;
         cpu->regs[RDX] = tsc >> 32;
         return true;

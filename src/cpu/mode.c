@@ -43,27 +43,33 @@ static bool segment_has_no_limit(const struct segment *segment, bool is_cs)
         return !(type & SEG_TYPE_EC);
 }
 
-static uint64_t segment_mode_bits(const struct cpu *cpu, bool code64)
+/* The two bits of one segment.  In 64-bit mode ES, CS, SS and DS are flat whatever they hold, and no
+ * segment has a limit (SDM 3A 3.4.4); FS and GS never count as flat there, so that SWAPGS and base moves
+ * change no mode.  Canonical checks are the translator's. */
+static uint64_t segment_bits(const struct cpu *cpu, unsigned segment, bool code64)
 {
+        const struct segment *seg = &cpu->seg[segment];
         uint64_t bits = 0;
 
-        for (unsigned i = SEG_ES; i <= SEG_GS; i++) {
-                /* In 64-bit mode ES, CS, SS and DS are flat whatever they hold; no segment has a
-                 * limit (SDM 3A 3.4.4).  FS and GS never count as flat there, so that SWAPGS and base
-                 * moves change no mode.  Canonical checks are the translator's. */
-                if (code64 ? i != SEG_FS && i != SEG_GS : cpu->seg[i].base == 0)
-                        bits |= MODE_SEG_ZERO_BASE(i);
-                if (code64 || segment_has_no_limit(&cpu->seg[i], i == SEG_CS))
-                        bits |= MODE_SEG_NO_LIMIT(i);
-        }
+        if (code64 ? segment != SEG_FS && segment != SEG_GS : seg->base == 0)
+                bits |= MODE_SEG_ZERO_BASE(segment);
+        if (code64 || segment_has_no_limit(seg, segment == SEG_CS))
+                bits |= MODE_SEG_NO_LIMIT(segment);
         return bits;
 }
+
+static const uint64_t all_segment_bits = ~(UINT64_MAX << (MODE_SEG_SHIFT + 2 * (SEG_GS + 1))) & UINT64_MAX << MODE_SEG_SHIFT;
 
 void cpu_mode_changed(struct cpu *cpu)
 {
         bool code64 = cpu_code64(cpu), v86 = cpu_v86(cpu);
-        uint64_t mode = segment_mode_bits(cpu, code64);
+        uint64_t mode = cpu->mode & all_segment_bits;
 
+        if (code64 != ((cpu->mode & MODE_CODE64) != 0)) {
+                mode = 0;
+                for (unsigned i = SEG_ES; i <= SEG_GS; i++)
+                        mode |= segment_bits(cpu, i, code64);
+        }
         if (code64)
                 mode |= MODE_CODE64;
         else if (cpu->seg[SEG_CS].attr & SEG_DB)
@@ -96,6 +102,8 @@ void cpu_mode_changed(struct cpu *cpu)
                 mode |= MODE_AC;
         if (cpu->cr4 & CR4_UMIP)
                 mode |= MODE_UMIP;
+        if (cpu->cr4 & CR4_TSD)
+                mode |= MODE_TSD;
         /* In virtual-8086 mode ports are checked against the bitmap whatever IOPL is (SDM 1 19.5.2). */
         if (!v86 && cpu->cpl <= cpu_iopl(cpu))
                 mode |= MODE_IO_FREE;
@@ -119,5 +127,11 @@ void cpu_segment_changed(struct cpu *cpu, enum cpu_segment segment)
                         seg->write_end = type & SEG_TYPE_RW ? end : 0;
                 }
         }
-        cpu_mode_changed(cpu);
+        if (segment > SEG_GS)
+                return;
+        cpu->mode = (cpu->mode & ~(MODE_SEG_ZERO_BASE(segment) | MODE_SEG_NO_LIMIT(segment))) |
+                    segment_bits(cpu, segment, cpu->mode & MODE_CODE64);
+        /* The other segments say nothing about the rest of the mode. */
+        if (segment == SEG_CS || segment == SEG_SS)
+                cpu_mode_changed(cpu);
 }

@@ -132,7 +132,7 @@ bool msr_read(struct cpu *cpu, uint32_t index, uint64_t *value)
         switch (index) {
         case MSR_TSC:
                 cpu_host_begin(cpu);
-                *value = cpu->env.tsc(cpu->env.opaque) + cpu->tsc_offset;
+                *value = cpu_tsc(cpu);
                 break;
         case MSR_TSC_ADJUST: *value = cpu->tsc_offset; break;
         case MSR_APIC_BASE: *value = cpu->apic_base; break;
@@ -242,7 +242,7 @@ bool msr_write(struct cpu *cpu, uint32_t index, uint64_t value)
         switch (index) {
         case MSR_TSC:
                 cpu_host_begin(cpu);
-                cpu->tsc_offset = value - cpu->env.tsc(cpu->env.opaque);
+                cpu->tsc_offset += value - cpu_tsc(cpu);
                 return true;
         case MSR_TSC_ADJUST:            /* a write of MSR_TSC moves it by as much (SDM 3B 18.17.3) */
                 cpu->tsc_offset = value;

@@ -45,46 +45,56 @@ static uint64_t code_key(gva_t linear)
         return (linear >> PAGE_SHIFT) << CODE_PHYSICAL_BITS;
 }
 
+/* Non-canonical pages half a table away. */
+#define EMPTY1(i) -((UINT64_C(1) << 47) + ((uint64_t)((i) ^ TLB_ENTRIES / 2) << PAGE_SHIFT))
+#define EMPTY4(i) EMPTY1(i), EMPTY1((i) + 1), EMPTY1((i) + 2), EMPTY1((i) + 3)
+#define EMPTY16(i) EMPTY4(i), EMPTY4((i) + 4), EMPTY4((i) + 8), EMPTY4((i) + 12)
+#define EMPTY64(i) EMPTY16(i), EMPTY16((i) + 16), EMPTY16((i) + 32), EMPTY16((i) + 48)
+const uint64_t tlb_empty[TLB_ENTRIES] = { EMPTY64(0), EMPTY64(64), EMPTY64(128), EMPTY64(192) };
+_Static_assert(TLB_ENTRIES == 256, "the list above");
+
+static const uint64_t code_empty[ITLB_ENTRIES];
+
 /* -- Flushing ------------------------------------------------------------------------------------ */
 
 /* Guests switch address spaces thousands of times a second: stores of eight bytes at a time are too slow here. */
-static void fill_words(uint64_t *words, uint64_t value, uint64_t count)
+static void copy_words(uint64_t *words, const uint64_t *from, uint64_t count)
 {
-        __asm__ volatile("rep stosq" : "+D"(words), "+c"(count) : "a"(value) : "memory");
+        __asm__ volatile("rep movsq" : "+D"(words), "+S"(from), "+c"(count) : : "memory");
 }
 
 static void view_flush_all(struct tlb_view *view)
 {
-        fill_words(view->read_neg_tag, TLB_EMPTY, TLB_ENTRIES);
-        fill_words(view->write_neg_tag, TLB_EMPTY, TLB_ENTRIES);
-        fill_words(view->code, 0, ITLB_ENTRIES);
+        copy_words(view->read_neg_tag, tlb_empty, TLB_ENTRIES);
+        copy_words(view->write_neg_tag, tlb_empty, TLB_ENTRIES);
+        copy_words(view->code, code_empty, ITLB_ENTRIES);
         for (unsigned i = 0; i < TLB_ENTRIES / 64; i++)
                 view->global[i] = view->code_global[i] = view->large[i] = view->code_large[i] = 0;
 }
 
 /* Empties the entries whose bit in keep is clear, without a branch for each. */
-static void drop_words(uint64_t *words, uint64_t empty, const uint64_t *keep)
+static void drop_words(uint64_t *words, const uint64_t *empty, const uint64_t *keep)
 {
         uint64_t any = 0;
 
         for (unsigned i = 0; i < TLB_ENTRIES / 64; i++)
                 any |= keep[i];
         if (!any) {
-                fill_words(words, empty, TLB_ENTRIES);
+                copy_words(words, empty, TLB_ENTRIES);
                 return;
         }
         for (unsigned i = 0; i < TLB_ENTRIES / 64; i++) {
                 uint64_t bits = keep[i];
-                for (unsigned j = 0; j < 64; j++, bits >>= 1, words++)
-                        *words ^= (*words ^ empty) & ((bits & 1) - 1);
+                for (unsigned j = 0; j < 64; j++, bits >>= 1, words++, empty++)
+                        *words ^= (*words ^ *empty) & ((bits & 1) - 1);
         }
 }
 
 static void view_flush_local(struct tlb_view *view)
 {
-        drop_words(view->read_neg_tag, TLB_EMPTY, view->global);
-        drop_words(view->write_neg_tag, TLB_EMPTY, view->global);
-        drop_words(view->code, 0, view->code_global);
+        drop_words(view->read_neg_tag, tlb_empty, view->global);
+        drop_words(view->write_neg_tag, tlb_empty, view->global);
+        drop_words(view->code, code_empty, view->code_global);
 }
 
 void tlb_flush(struct cpu *cpu, bool global_too)
@@ -101,8 +111,8 @@ void tlb_flush(struct cpu *cpu, bool global_too)
 
 static void view_drop_data(struct tlb_view *view, unsigned index)
 {
-        view->read_neg_tag[index] = TLB_EMPTY;
-        view->write_neg_tag[index] = TLB_EMPTY;
+        view->read_neg_tag[index] = tlb_empty[index];
+        view->write_neg_tag[index] = tlb_empty[index];
 }
 
 /* INVLPG of one address of a large page drops all of it; the table may have changed since, so only
@@ -152,7 +162,7 @@ static void view_fill(struct tlb_view *view, gva_t linear, const struct translat
 
         view->read_neg_tag[index] = -first;
         view->write_neg_tag[index] =
-                translation->writable && page->kind == PAGE_RAM && page->state == 0 ? -first : TLB_EMPTY;
+                translation->writable && page->kind == PAGE_RAM && page->state == 0 ? -first : tlb_empty[index];
         view->addend[index] = (uint64_t)(uintptr_t)page->host - first;
         bit_assign(view->global, index, translation->global);
         bit_assign(view->large, index, translation->page_bytes > PAGE_SIZE);

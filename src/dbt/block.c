@@ -33,8 +33,9 @@ const struct context *context_intern(struct dbt *dbt, uint64_t mode, uint64_t cs
         c->cs_base = cs_base;
         c->cs_limit = cs_limit;
         c->debug_key = debug_key;
+        /* The careful version of a context is entered by edges only; indirect branches leave it for the other. */
+        c->key = mode & MODE_CAREFUL ? context_intern(dbt, mode & ~MODE_CAREFUL, cs_base, cs_limit, debug_key)->key : dbt_random_key();
         c->id = dbt->contexts->len + 1;
-        c->key = dbt_random_key();
         g_ptr_array_add(dbt->contexts, c);
         return c;
 }

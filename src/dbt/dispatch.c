@@ -18,7 +18,7 @@
 #include "cpu/debug.h"
 #include "cpu/lapic.h"
 #include "cpu/tlb.h"
-#include "dbt/internal.h"
+#include "dbt/check.h"
 #include "dbt/slow.h"
 
 void cpu_request(struct cpu *cpu, uint32_t bits)
@@ -91,6 +91,7 @@ static bool serve_requests(struct cpu *cpu)
                 tlb_flush(cpu, true);
                 if (request & (CPU_REQUEST_RESET | CPU_REQUEST_INIT)) {
                         cpu_reset(cpu, !(request & CPU_REQUEST_RESET));
+                        dcpu->ferr_wait = false;
                         dbt_state_changed(cpu);
                 }
         }
@@ -178,10 +179,11 @@ static void debug_after(struct dbt_cpu *dcpu, bool stepped)
 
 /* -- Finding the next block -------------------------------------------------------------------- */
 
-static const struct context *current_context(struct cpu *cpu)
+static const struct context *current_context(struct cpu *cpu, bool careful)
 {
         struct dbt_cpu *dcpu = dbt_cpu(cpu);
-        uint64_t mode = cpu->mode | (cpu->shadow || debug_single(dcpu) ? MODE_ONE_INSN : 0) | dcpu->extra_mode;
+        uint64_t mode = cpu->mode | (cpu->shadow || debug_single(dcpu) ? MODE_ONE_INSN : 0) | dcpu->extra_mode |
+                        (careful ? MODE_CAREFUL : 0);
         const struct segment *cs = &cpu->seg[SEG_CS];
 
         for (unsigned i = 0; i < CONTEXT_CACHE; i++) {
@@ -208,7 +210,11 @@ static struct block *find_block(struct cpu *cpu, const struct context *context)
                 cpu_raise_error(cpu, EXC_GP, 0);
                 return NULL;
         }
-        if (code && code >> 28 == linear >> PAGE_SHIFT)
+        if (context_wide(context) && !cpu_canonical(cpu->rip)) {
+                cpu_raise_error(cpu, EXC_GP, 0);
+                return NULL;
+        }
+        if (code && code >> 28 == (linear >> PAGE_SHIFT & ((UINT64_C(1) << 36) - 1)))
                 gpa = (code & ((1 << 28) - 1)) << PAGE_SHIFT | (linear & (PAGE_SIZE - 1));
         else if (!tlb_fetch(cpu, linear, &gpa))
                 return NULL;
@@ -231,16 +237,22 @@ static struct block *find_block(struct cpu *cpu, const struct context *context)
         return block;
 }
 
-/* -- The loop ---------------------------------------------------------------------------------- */
-
-/* Whoever looks at the vCPU now finds all of its state in struct cpu. */
-static enum dbt_stop leave(struct cpu *cpu, enum dbt_stop why)
+/* A near RET, JMP or CALL whose target is not canonical faults before it does anything (SDM 2B, RET). */
+static void undo_branch(struct cpu *cpu, const struct callout *branch)
 {
-        cpu_host_begin(cpu);
-        return why;
+        const struct insn *insn = &branch->insn;
+
+        if (insn->opcode->kind == KIND_RET)
+                cpu->regs[RSP] -= insn->operand_bytes + (insn->imm_bytes ? (uint16_t)insn->imm : 0u);
+        else if (insn->opcode->kind == KIND_CALL_IND)
+                cpu->regs[RSP] += insn->operand_bytes;
+        cpu->rip = branch->rip;
+        cpu_raise_error(cpu, EXC_GP, 0);
 }
 
-enum dbt_stop dbt_run(struct cpu *cpu, uint64_t max_blocks)
+/* -- The loop ---------------------------------------------------------------------------------- */
+
+static enum dbt_stop dispatch(struct cpu *cpu, uint64_t max_blocks)
 {
         struct dbt_cpu *dcpu = dbt_cpu(cpu);
         struct dbt *dbt = dcpu->dbt;
@@ -250,24 +262,25 @@ enum dbt_stop dbt_run(struct cpu *cpu, uint64_t max_blocks)
 
         for (;;) {
                 if (max_blocks && blocks++ >= max_blocks)
-                        return leave(cpu, DBT_STOP_BLOCKS);
+                        return DBT_STOP_BLOCKS;
                 if (cpu->exception.pending) {
                         edge = NULL;
                         indirect = false;
                         if (deliver_exception(cpu) && dcpu->shutdown) {
                                 dcpu->shutdown = false;
-                                return leave(cpu, DBT_STOP_SHUTDOWN);
+                                return DBT_STOP_SHUTDOWN;
                         }
                 }
                 if (cpu->debug_stop) {
                         cpu->debug_step = false;
-                        return leave(cpu, DBT_STOP_DEBUG);
+                        return DBT_STOP_DEBUG;
                 }
-                __atomic_store_n(&cpu->kick, 0, __ATOMIC_SEQ_CST);
+                if (__atomic_load_n(&cpu->kick, __ATOMIC_RELAXED))
+                        __atomic_store_n(&cpu->kick, 0, __ATOMIC_SEQ_CST);
                 if (requests(cpu)) {
                         uint64_t rip = cpu->rip;
                         if (serve_requests(cpu))
-                                return leave(cpu, DBT_STOP_REQUEST);
+                                return DBT_STOP_REQUEST;
                         if (cpu->exception.pending)
                                 continue;
                         if (cpu->rip != rip) {
@@ -276,38 +289,52 @@ enum dbt_stop dbt_run(struct cpu *cpu, uint64_t max_blocks)
                         }
                 }
                 if (cpu->halted || cpu->waiting_for_sipi || dcpu->ferr_wait)
-                        return leave(cpu, DBT_STOP_HALTED);
-                const struct context *context = current_context(cpu);
+                        return DBT_STOP_HALTED;
+                const struct context *context = current_context(cpu, edge && edge->careful);
                 struct block *block = find_block(cpu, context);
                 if (!block) {
                         if (cpu->debug_step)
                                 cpu->debug_stop = DEBUG_STOP_STEP;
                         continue;
                 }
-                bool chainable = !(context->mode & (MODE_ONE_INSN | MODE_TF)) && !block->dead;
+                bool chainable = !(context->mode & (MODE_ONE_INSN | MODE_TF | MODE_CHECK)) && !block->dead;
                 if (edge && generation == dbt->generation && chainable) {
                         cpu_host_begin(cpu);
                         dbt_slow_link(dbt, edge, block);
-                } else if (indirect && chainable) {
+                } else if (indirect && chainable && !(context->mode & MODE_CAREFUL)) {
                         *jc_slot(dcpu, block->rip) = (struct jc_entry){
                                 .neg_key = -(context->key + block->rip), .host = block->checked,
                         };
                 }
-                __atomic_store_n(&dcpu->jc_key, chainable ? context->key : dbt->no_key, __ATOMIC_SEQ_CST);
+                uint64_t key = chainable ? context->key : dbt->no_key;
+                if (__atomic_load_n(&dcpu->jc_key, __ATOMIC_RELAXED) != key)
+                        __atomic_store_n(&dcpu->jc_key, key, __ATOMIC_SEQ_CST);
                 if (__atomic_load_n(&cpu->kick, __ATOMIC_SEQ_CST)) {
                         edge = NULL;
                         indirect = false;
                         continue;
                 }
+                if (dcpu->check) {
+                        enum check_result checked = check_block(cpu, block);
+                        if (checked == CHECK_DIFFERS)
+                                return DBT_STOP_CHECK;
+                        if (checked == CHECK_DONE)
+                                continue;
+                }
                 cpu->shadow = 0;
                 debug_before(dcpu, context->mode & (MODE_ONE_INSN | MODE_TF));
                 dcpu->last_callout = NULL;
+                dcpu->branch = NULL;
                 generation = dbt->generation;
                 dbt_count(dbt, DBT_COUNT_ENTRIES, 1);
                 dbt_trace_enter(cpu, block);
                 uint64_t reason = dbt->stubs[context_wide(context)].enter(cpu, block->host);
                 edge = NULL;
                 indirect = false;
+                if (dcpu->branch && !cpu_canonical(cpu->rip)) {
+                        undo_branch(cpu, dcpu->branch);
+                        continue;
+                }
                 switch (reason) {
                 case LEAVE_RIP:
                         dbt_count(dbt, DBT_COUNT_EXIT_INDIRECT, 1);
@@ -330,4 +357,12 @@ enum dbt_stop dbt_run(struct cpu *cpu, uint64_t max_blocks)
                 if (stepped || cpu->debug_hits || dcpu->held_hits || dcpu->resume || cpu->debug_key || cpu->debug_step)
                         debug_after(dcpu, stepped);
         }
+}
+
+enum dbt_stop dbt_run(struct cpu *cpu, uint64_t max_blocks)
+{
+        enum dbt_stop stop = dispatch(cpu, max_blocks);
+
+        cpu_host_begin(cpu);            /* all of the state is in struct cpu, and C may use the registers */
+        return stop;
 }

@@ -206,15 +206,18 @@ static inline void emit_shrx64(struct emit *e, uint8_t to, uint8_t from, uint8_t
         emit8(e, 0xc0 | (to & 7) << 3 | (from & 7));
 }
 
-/* to = the bits of from that the mask in memory selects, packed. */
-static inline void emit_pext64(struct emit *e, uint8_t to, uint8_t from, struct host_mem mask)
+static inline void emit_bit_gather(struct emit *e, uint8_t prefix, uint8_t to, uint8_t from, struct host_mem mask)
 {
         emit8(e, 0xc4);
         emit8(e, (to & 8 ? 0 : 0x80) | (mask.index != H_NONE && (mask.index & 8) ? 0 : 0x40) | (mask.base & 8 ? 0 : 0x20) | 2);
-        emit8(e, 0x80 | (~from & 15) << 3 | 2);
+        emit8(e, 0x80 | (~from & 15) << 3 | prefix);
         emit8(e, 0xf5);
         emit_modrm_mem(e, to, mask);
 }
+
+/* to = the bits of from that the mask in memory selects, packed; PDEP: the reverse. */
+static inline void emit_pext64(struct emit *e, uint8_t to, uint8_t from, struct host_mem mask) { emit_bit_gather(e, 2, to, from, mask); }
+static inline void emit_pdep64(struct emit *e, uint8_t to, uint8_t from, struct host_mem mask) { emit_bit_gather(e, 3, to, from, mask); }
 
 /* -- Control flow ------------------------------------------------------------------------------ */
 

@@ -11,7 +11,7 @@
  */
 #include "cpu/debug.h"
 #include "cpu/exec.h"
-#include "dbt/internal.h"
+#include "dbt/check.h"
 
 /* -- The gate to the host ---------------------------------------------------------------------- */
 
@@ -109,6 +109,19 @@ static unsigned natural_alignment(unsigned size)
         return size & (size - 1) || size > 8 ? 1 : size;
 }
 
+/* Whether the span around an access that RAM serves lies in the same page, with the rights it needs. */
+static bool span_reachable(const struct cpu *cpu, uint64_t linear, uint32_t descriptor)
+{
+        const struct dbt_cpu *dcpu = (const struct dbt_cpu *)cpu;
+        const struct tlb_view *view = &cpu->tlb[cpu->mode & MODE_USER ? 1 : 0];
+        uint64_t first = linear - dcpu->span_before, page = linear & PAGE_MASK;
+        unsigned index = (linear >> PAGE_SHIFT) % TLB_ENTRIES;
+
+        if (first < page || first + dcpu->span_bytes > page + PAGE_SIZE)
+                return false;
+        return (descriptor & ACCESS_DESC_SPAN_WRITE ? view->write_neg_tag[index] : view->read_neg_tag[index]) == -page;
+}
+
 uint8_t *dbt_memory(struct cpu *cpu, uint64_t linear, uint32_t descriptor, const uint8_t *return_address)
 {
         struct dbt_cpu *dcpu = dbt_cpu(cpu);
@@ -117,16 +130,24 @@ uint8_t *dbt_memory(struct cpu *cpu, uint64_t linear, uint32_t descriptor, const
         uint8_t *host;
 
         dbt_count(dcpu->dbt, DBT_COUNT_MEMORY_SLOW, 1);
+        enum cpu_segment segment = (descriptor >> ACCESS_DESC_SEGMENT_SHIFT) & 7;
         if (descriptor & ACCESS_DESC_ALIGN16) {
-                uint64_t base = descriptor & ACCESS_DESC_SEGMENT ? cpu->seg[(descriptor >> ACCESS_DESC_SEGMENT_SHIFT) & 7].base : 0;
+                uint64_t base = descriptor & ACCESS_DESC_SEGMENT ? cpu->seg[segment].base : 0;
                 if ((linear + base) & 15) {
                         cpu_raise_error(cpu, EXC_GP, 0);
                         goto fault;
                 }
         }
+        if (cpu->mode & MODE_CODE64) {
+                /* No page of the TLB is non-canonical, so the check inline left this to us.  The base is in the address. */
+                if (!cpu_canonical(linear) || !cpu_canonical(linear + size - 1)) {
+                        cpu_raise_error(cpu, segment == SEG_SS ? EXC_SS : EXC_GP, 0);
+                        goto fault;
+                }
+        }
         if (descriptor & ACCESS_DESC_SEGMENT) {
                 gva_t checked;
-                if (!cpu_segment_check(cpu, (descriptor >> ACCESS_DESC_SEGMENT_SHIFT) & 7, linear, size, access, &checked))
+                if (!cpu_segment_check(cpu, segment, linear, size, access, &checked))
                         goto fault;
                 linear = checked;
         }
@@ -145,8 +166,19 @@ uint8_t *dbt_memory(struct cpu *cpu, uint64_t linear, uint32_t descriptor, const
                 }
                 cpu_debug_note_access(cpu, linear, size, access);
         }
+        if (dcpu->check && dcpu->check->stepping) {
+                if (!check_access(cpu, linear, size, access))
+                        goto fault;
+                host = NULL;
+        }
         dcpu->linear = linear;
         dcpu->bounce_skip = 0;
+        if (descriptor & ACCESS_DESC_SPAN) {
+                if (host && span_reachable(cpu, linear, descriptor))
+                        return host;
+                dcpu->bounce_skip = 5;          /* to the careful version, where the access is made again */
+                return cpu->bounce;
+        }
         if (host)
                 return host;
         dbt_count(dcpu->dbt, DBT_COUNT_MEMORY_BOUNCE, 1);
@@ -169,6 +201,8 @@ int dbt_commit(struct cpu *cpu, const uint8_t *return_address)
         uint64_t dropped = dcpu->dbt->counter[DBT_COUNT_INVALIDATED];
         const struct insn_origin *map;
 
+        if (dcpu->check && dcpu->check->stepping)
+                check_store(cpu, dcpu->linear, dcpu->access_bytes);
         cpu_write_linear(cpu, dcpu->linear, bounce(cpu, dcpu->linear), dcpu->access_bytes, user_access(cpu));
         if (dropped == dcpu->dbt->counter[DBT_COUNT_INVALIDATED])
                 return 0;
@@ -255,6 +289,8 @@ static uint64_t string_run(struct cpu *cpu, const struct insn *insn, unsigned si
         if (!count)
                 return 0;
         bytes = count * size;
+        if (!cpu_canonical(to) || !cpu_canonical(from))
+                return 0;
         *fault = true;
         if (movs && !tlb_access(cpu, from, (unsigned)bytes, user_access(cpu) | ACCESS_READ, &host_from))
                 return 0;
@@ -284,6 +320,7 @@ bool dbt_string(struct cpu *cpu, const struct insn *insn)
         if (!insn->rep || !(movs || stos) || insn->address_bytes == 2 || cpu->df_step < 0 ||
             (cpu->mode & (MODE_TF | MODE_AC)) || cpu->debug_watch)
                 return exec_string(cpu, insn);
+        exec_string_truncate(cpu, insn);
         while (cpu->regs[RCX] & address_mask(insn)) {
                 bool fault = false;
                 uint64_t done = string_run(cpu, insn, size, movs, &fault);

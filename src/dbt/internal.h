@@ -13,10 +13,10 @@
  *   RAX RDX RBX RBP RSI RDI   the guest's own
  *   R14, R15        the guest's ESP and ECX; upper halves of all eight are zero
  *   RCX, R10, R11   scratch within one guest instruction (what must outlive a check goes to dcpu->temp)
- *   R13             the constant 12 (page shift, for SHRX)
- *   R8, R9, R12     free
+ *   R12, R13        addends of spans (translate_span.c), within a block
+ *   R8, R9          free
  *
- * and in 64-bit mode: as above, but R8, R9, R12 and R13 are the guest's own, its R10, R11, R14 and R15
+ * and in 64-bit mode: as above, but R8 is the guest's R8 and R9 its R12; its R9 to R11 and R13 to R15
  * live in memory.
  *
  *   RFLAGS          CF PF AF ZF SF OF are the guest's, always exact: no glue writes them; DF is 0
@@ -39,7 +39,6 @@ enum {
         H_GUEST_RCX = H_R15,
         H_ADDEND = H_R10,       /* host minus linear address, once an access is checked */
         H_LINEAR = H_R11,       /* linear address of the access; target of an indirect branch */
-        H_TWELVE = H_R13,
 };
 
 enum { BLOCK_MAX_INSNS = 64, BLOCK_MAX_BYTES = 48 * 1024, CACHE_CHUNKS = 8, JC_ENTRIES = 65536,
@@ -47,6 +46,10 @@ enum { BLOCK_MAX_INSNS = 64, BLOCK_MAX_BYTES = 48 * 1024, CACHE_CHUNKS = 8, JC_E
 
 /* Bits of the mode that only the translator uses. */
 #define MODE_ONE_INSN (UINT64_C(1) << 17)       /* leave after one instruction (shadow, TF, check) */
+#define MODE_CAREFUL (UINT64_C(1) << 42)        /* every access has its own check (translate_span.c) */
+#define MODE_BOUNCED (UINT64_C(1) << 40)        /* every access goes out of line (check's first pass) */
+#define MODE_CHECK (UINT64_C(1) << 41)          /* callouts in blocks of their own (check's second pass) */
+#define MODE_TRANSLATOR (MODE_ONE_INSN | MODE_CAREFUL | MODE_BOUNCED | MODE_CHECK)
 
 /* What a block's translation depends on, interned: blocks compare and hash the small id. */
 struct context {
@@ -55,6 +58,7 @@ struct context {
         uint32_t cs_limit;
         uint32_t id;            /* index + 1 */
         uint64_t debug_key;     /* the set of instruction breakpoints: cpu->debug_key */
+        const struct context *step;     /* check.c: the same with MODE_ONE_INSN and MODE_CAREFUL; NULL until needed */
         uint64_t key;           /* random: what the jump cache adds to RIP, so that no RIP of one context is another's */
 };
 
@@ -92,6 +96,7 @@ struct block_exit {
         uint8_t *place;                 /* the rel32 to patch (writable side) */
         uint8_t *stub;                  /* where it points while not chained */
         uint64_t target;                /* RIP */
+        bool careful;                   /* to the MODE_CAREFUL version */
         bool same_page;                 /* target lies in the page `from` starts in */
         struct block_exit *next, **link;        /* to's list of incoming exits */
 };
@@ -112,6 +117,12 @@ struct block {
         struct block_exit *incoming;
         struct block *hash_next;
         struct block *page_next[2];     /* lists of the pages it has bytes in */
+        /* For check.c, in contexts with MODE_CHECK only. */
+        bool callout;                   /* one instruction executed in C */
+        bool vector;                    /* has x87, MMX or SSE instructions */
+        uint32_t runs;
+        uint64_t step_generation;       /* dbt->generation that step[] is of */
+        struct block **step;            /* each of its instructions alone, NULL until needed */
 };
 
 struct code_page {
@@ -185,11 +196,13 @@ struct dbt_cpu {
         uint64_t host_rsp;
         uint64_t spill;                 /* for glue without BMI2 */
         uint64_t spill_zero;            /* what a load past the end of spill reads */
-        uint64_t page_mask;             /* ~4095, for PEXT */
+        uint64_t page_mask;             /* ~4095, for PEXT; and so on: what translate_system.c selects */
+        uint64_t arith_mask, pushed_mask, df_mask, if_df_mask;
         uint64_t temp;                  /* a value kept across a check */
         uint64_t linear;                /* the access in progress, for stubs.memory and commit */
         uint32_t bounce_skip;           /* 0, or 5: return past the jump back */
         uint32_t access_bytes;
+        uint16_t span_before, span_bytes;       /* of the span whose first access is at hand */
         bool shutdown;                  /* triple fault */
         bool single;                    /* the block that runs has one instruction */
         bool single_next;               /* the next one is to: its access to a watched page was put off */
@@ -198,11 +211,13 @@ struct dbt_cpu {
         bool ferr_wait;                 /* stopped at an x87 instruction until an interrupt (CR0.NE = 0) */
         uint8_t device_code[15];        /* an instruction in device memory, read by the dispatcher */
         const struct callout *last_callout;
+        const struct callout *branch;   /* the indirect branch of 64-bit mode that left translated code, or NULL */
         void (*machine_shutdown)(void *opaque, struct cpu *cpu);
         struct dbt *dbt;
         const struct context *context[CONTEXT_CACHE];   /* of recent look-ups */
         unsigned context_next;
-        uint64_t extra_mode;            /* or-ed into the mode: MODE_ONE_INSN while checking */
+        uint64_t extra_mode;            /* or-ed into the mode: MODE_CHECK when blocks are checked */
+        struct check *check;            /* check.c; NULL: blocks are not checked */
         bool sleeping;                  /* in dbt_wait().  Atomic */
         int (*interrupt_vector)(struct cpu *cpu);
         void *stack;                    /* mapping that holds stack and this struct */
@@ -262,14 +277,16 @@ bool dbt_raise_ud(struct cpu *cpu, const struct insn *insn);
 bool dbt_raise_nm(struct cpu *cpu, const struct insn *insn);
 bool dbt_raise_gp0(struct cpu *cpu, const struct insn *insn);
 
-/* Descriptor of an access: size, kind, and a segment check still to be made. */
+/* Descriptor of an access: size, kind, segment, and whether a segment check is still to be made. */
 enum {
         ACCESS_SIZE_MASK = 0xfff,
         ACCESS_DESC_READ = 1 << 12,
         ACCESS_DESC_WRITE = 1 << 13,
-        ACCESS_DESC_SEGMENT = 1 << 14,          /* R11 is an offset; segment in bits 16-18 */
+        ACCESS_DESC_SEGMENT = 1 << 14,          /* R11 is an offset, to be checked; else a linear address */
         ACCESS_DESC_ALIGN16 = 1 << 15,          /* #GP(0) unless aligned, before anything else can fault */
         ACCESS_DESC_SEGMENT_SHIFT = 16,
+        ACCESS_DESC_SPAN = 1 << 20,             /* the first of a span: dcpu->span_* say what else must be reachable */
+        ACCESS_DESC_SPAN_WRITE = 1 << 21,
 };
 
 /* -- restore.c --------------------------------------------------------------------------------- */
@@ -279,7 +296,9 @@ struct block *dbt_restore_rip(struct cpu *cpu, const uint8_t *host, const struct
 
 /* -- dump.c ------------------------------------------------------------------------------------ */
 
-/* Guest and host instructions of a block side by side, to the trace. */
+/* Guest and host instructions of a block side by side; caller frees. */
+char *dbt_describe_block(struct dbt *dbt, const struct block *block);
+/* The same to the trace. */
 void dbt_dump_block(struct dbt *dbt, const struct block *block);
 
 static inline void dbt_count(struct dbt *dbt, enum dbt_counter counter, uint64_t n) { dbt->counter[counter] += n; }

@@ -2,6 +2,8 @@
 lodger_core_SOURCES += \
         src/dbt/block.c \
         src/dbt/cache.c \
+        src/dbt/check.h \
+        src/dbt/check_report.c \
         src/dbt/dbt.c \
         src/dbt/dbt.h \
         src/dbt/dump.c \
@@ -15,11 +17,14 @@ lodger_core_SOURCES += \
         src/dbt/translate_copy.c \
         src/dbt/translate_flow.c \
         src/dbt/translate_memory.c \
+        src/dbt/translate_span.c \
         src/dbt/translate_stack.c \
-        src/dbt/translate_string.c
+        src/dbt/translate_string.c \
+        src/dbt/translate_system.c
 
 # block_find() is called by the dispatcher, so it lives here with what may run under guest vector state.
 lodger_gpr_SOURCES += \
+        src/dbt/check.c \
         src/dbt/dispatch.c \
         src/dbt/find.c \
         src/dbt/helpers.c \

@@ -52,9 +52,7 @@ static void save_registers(struct cpu *cpu, bool wide, const greg_t *g)
         cpu->regs[RCX] = (uint64_t)g[REG_R15];
         if (wide) {
                 cpu->regs[R8] = (uint64_t)g[REG_R8];
-                cpu->regs[R9] = (uint64_t)g[REG_R9];
-                cpu->regs[R12] = (uint64_t)g[REG_R12];
-                cpu->regs[R13] = (uint64_t)g[REG_R13];
+                cpu->regs[R12] = (uint64_t)g[REG_R9];
         }
         cpu->rflags = (cpu->rflags & ~(uint64_t)FLAGS_ARITH) | ((uint64_t)g[REG_EFL] & FLAGS_ARITH);
 }

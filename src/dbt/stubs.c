@@ -19,7 +19,7 @@
 /* The first NARROW_REGISTERS hold in every mode, the rest in 64-bit mode. */
 static const struct { uint8_t host, guest; } register_map[] = {
         { H_RAX, RAX }, { H_RDX, RDX }, { H_RBX, RBX }, { H_RBP, RBP }, { H_RSI, RSI }, { H_RDI, RDI },
-        { H_GUEST_RSP, RSP }, { H_GUEST_RCX, RCX }, { H_R8, R8 }, { H_R9, R9 }, { H_R12, R12 }, { H_R13, R13 },
+        { H_GUEST_RSP, RSP }, { H_GUEST_RCX, RCX }, { H_R8, R8 }, { H_R9, R12 },
 };
 enum { NARROW_REGISTERS = 8 };
 
@@ -124,8 +124,6 @@ static void emit_enter(struct dbt *dbt, struct emit *e, bool wide)
         emit_load_vectors(dbt, e, 0);
         emit_flags_from_state(e, 0);
         emit_load_regs(e, wide, 0);
-        if (!wide)
-                emit_mov32_imm(e, H_TWELVE, PAGE_SHIFT);
         emit_jmp_reg(e, H_R10);
         void *function = at + e->delta;
         memcpy(&dbt->stubs[wide].enter, &function, sizeof function);
@@ -203,7 +201,7 @@ static void emit_load_clobbered(struct emit *e, bool wide)
         emit_load64(e, H_RDI, guest_reg(RDI, 16));
         if (wide) {
                 emit_load64(e, H_R8, guest_reg(R8, 16));
-                emit_load64(e, H_R9, guest_reg(R9, 16));
+                emit_load64(e, H_R9, guest_reg(R12, 16));
         }
 }
 

@@ -78,6 +78,22 @@ static void emit_cold(struct translator *t, const struct cold *cold, const struc
                         emit_jmp(e, cold->tail_end);
                 }
                 break;
+        case COLD_SPAN:
+                if (t->wide)
+                        emit_lea64(e, H_LINEAR, HOST_MEM(cold->base, cold->disp));
+                else
+                        emit_lea32(e, H_LINEAR, HOST_MEM(cold->base, cold->disp));
+                emit_store16_imm(e, DSTATE(span_before), cold->span_before);
+                emit_store16_imm(e, DSTATE(span_bytes), cold->span_bytes);
+                emit_mov32_imm(e, H_RCX, cold->descriptor);
+                emit_call(e, t->stubs->memory);
+                uint8_t *reached = emit_jmp(e, NULL);
+                cold->exit->place = emit_jmp(e, NULL);
+                if (!e->full)
+                        emit_patch_rel32(reached, e->p);
+                translate_span_addend(t, cold->reg, cold->base, cold->disp);
+                emit_jmp(e, cold->back);
+                break;
         case COLD_POLL_EXIT:
                 emit_load32(e, H_RCX, STATE(kick));
                 emit_jrcxz(e, 0);
@@ -105,6 +121,11 @@ static void emit_cold(struct translator *t, const struct cold *cold, const struc
         case COLD_RAISE:
                 emit_callout_call(t, cold->callout);
                 break;
+        case COLD_INDIRECT:
+                emit_mov64_imm(e, H_R10, (uint64_t)(uintptr_t)cold->callout);
+                emit_store64(e, DSTATE(branch), H_R10);
+                emit_jmp(e, t->stubs->leave_indirect);
+                break;
         }
 }
 
@@ -116,7 +137,7 @@ struct callout *translate_new_callout(struct translator *t, insn_handler *handle
         callout->handler = handler;
         callout->rip = t->rip;
         callout->next_rip = t->next_rip;
-        callout->mode = t->mode & ~MODE_ONE_INSN;
+        callout->mode = t->mode & ~MODE_TRANSLATOR;
         callout->insn = t->insn;
         g_assert(t->callouts < MAX_CALLOUTS);
         t->callout[t->callouts++] = callout;
@@ -127,6 +148,7 @@ void translate_callout(struct translator *t, insn_handler *handler, bool ends)
 {
         struct callout *callout = translate_new_callout(t, handler);
         callout->ends = ends;
+        t->called = true;
         emit_callout_call(t, callout);
         if (ends)
                 t->ended = true;
@@ -272,9 +294,19 @@ static void translate_insn(struct translator *t)
                 translate_callout(t, op->exec, false);
                 t->poll_after = true;
                 break;
+        case KIND_PUSHF:
+                if (!translate_pushf(t))
+                        translate_callout(t, op->exec, false);
+                break;
         case KIND_POP_SEG:
-        case KIND_PUSHA: case KIND_POPA: case KIND_ENTER: case KIND_PUSHF: case KIND_XLAT:
+        case KIND_PUSHA: case KIND_POPA: case KIND_ENTER: case KIND_XLAT:
         case KIND_EXEC:
+                if (op->exec == exec_rdtsc && translate_rdtsc(t))
+                        break;
+                if (op->exec == exec_swapgs) {
+                        translate_swapgs(t);
+                        break;
+                }
                 translate_callout(t, op->exec, false);
                 t->shadow = writes_ss(&t->insn);
                 break;
@@ -294,9 +326,9 @@ static void forbid_writes(struct dbt *dbt, const uint8_t *host_page)
                 for (unsigned v = 0; v < 2; v++)
                         for (unsigned i = 0; i < TLB_ENTRIES; i++) {
                                 struct tlb_view *view = &cpu->tlb[v];
-                                if (view->write_neg_tag[i] != TLB_EMPTY &&
+                                if (view->write_neg_tag[i] != tlb_empty[i] &&
                                     view->addend[i] - view->write_neg_tag[i] == (uint64_t)(uintptr_t)host_page)
-                                        view->write_neg_tag[i] = TLB_EMPTY;
+                                        view->write_neg_tag[i] = tlb_empty[i];
                         }
         }
 }
@@ -314,8 +346,6 @@ static const uint8_t *code_page(struct dbt *dbt, gpa_t gpa)
         }
         return page.host;
 }
-
-enum fetch_result { FETCH_OK, FETCH_INVALID, FETCH_GP, FETCH_STOP };
 
 /* Decodes the instruction at t->rip.  FETCH_STOP: there is none to be had here: an exception is raised
  * if it is the first of the block.  *gpa2: set when the instruction reaches into another page. */
@@ -384,6 +414,44 @@ static bool has_breakpoint(const struct translator *t)
         return t->context->debug_key && cpu_debug_executes(t->cpu, context_linear(t->context, t->rip), &hits, &debugger);
 }
 
+/* Where a block stands, to take its last instruction back. */
+struct mark {
+        uint8_t *p;
+        unsigned colds, exits, maps, callouts;
+        bool shadow;
+};
+
+static struct mark mark_set(const struct translator *t)
+{
+        return (struct mark){ t->e.p, t->colds, t->exits, t->maps, t->callouts, t->shadow };
+}
+
+static void mark_return(struct translator *t, const struct mark *mark)
+{
+        t->e.p = mark->p;
+        t->colds = mark->colds;
+        t->exits = mark->exits;
+        t->maps = mark->maps;
+        t->callouts = mark->callouts;
+        t->shadow = mark->shadow;
+        t->ended = t->called = false;
+}
+
+/* Random numbers and the time. */
+static bool never_the_same(const struct opcode *op)
+{
+        return op->feature == FEATURE_RDRAND || op->feature == FEATURE_RDSEED || op->exec == exec_rdtsc;
+}
+
+/* Where a checked block must end: it runs once by single instructions, which a branch to the very next
+ * one, or a look at requests that come at any time, would make unlike the run as a whole. */
+static bool ends_checked(const struct translator *t)
+{
+        bool branch = t->insn.opcode && (t->insn.opcode->kind == KIND_JCC || t->insn.opcode->kind == KIND_LOOP);
+
+        return mode_has(t, MODE_CHECK) && (t->called || t->poll_after || (branch && !t->insn.imm));
+}
+
 /* "This linear page still comes from this physical page", or leave to the dispatcher. */
 static void emit_page_check(struct translator *t, gva_t linear, gpa_t gpa, struct cold **cold)
 {
@@ -428,6 +496,11 @@ static struct block *finish_block(struct translator *t, gpa_t gpa, gpa_t gpa2, u
         block->checked = cache->p - cache->rw + cache->rx;
         block->host = gpa2 != ~(gpa_t)0 ? block->checked : main_part - cache->rw + cache->rx;
         block->host_bytes = (uint32_t)(t->e.p - cache->p);
+        if (t->mode & MODE_CHECK) {
+                block->callout = t->called;
+                block->vector = t->vector;
+                block->step = cache_meta(cache, block->insns * sizeof *block->step);
+        }
         block->exits = (uint16_t)t->exits;
         block->exit = cache_meta(cache, MAX(1, t->exits) * sizeof *block->exit);
         for (unsigned i = 0; i < t->exits; i++) {
@@ -447,6 +520,57 @@ static struct block *finish_block(struct translator *t, gpa_t gpa, gpa_t gpa2, u
         dbt_count(dbt, DBT_COUNT_INSNS, t->index);
         dbt_count(dbt, DBT_COUNT_CODE_BYTES, block->host_bytes);
         return block;
+}
+
+/* Whether control never goes on to the next instruction of the block. */
+static bool ends_plan(const struct planned *planned)
+{
+        if (planned->result != FETCH_OK)
+                return true;
+        switch ((enum insn_kind)planned->insn.opcode->kind) {
+        case KIND_JMP: case KIND_JMP_IND: case KIND_CALL: case KIND_CALL_IND: case KIND_RET: case KIND_EXEC_END: case KIND_INVALID:
+                return true;
+        default:
+                return false;
+        }
+}
+
+/* Decodes up to max instructions into plan[].  False: the first raised an exception. */
+static bool decode_block(struct translator *t, unsigned max, gpa_t *gpa2)
+{
+        uint64_t rip = t->rip;
+        gva_t linear = context_linear(t->context, rip);
+
+        t->planned = 0;
+        for (;;) {
+                struct planned *planned = &t->plan[t->planned];
+                gpa_t crossing;
+                t->index = t->planned;
+                planned->result = t->planned && has_breakpoint(t) ? FETCH_STOP : fetch(t, &crossing);
+                if (planned->result == FETCH_STOP)
+                        break;
+                planned->insn = t->insn;
+                if (t->planned++ == 0)
+                        *gpa2 = crossing;
+                uint64_t next = (t->rip + t->insn.length) & t->rip_mask;
+                if (t->planned >= max || ends_plan(planned) || next < t->rip || *gpa2 != ~(gpa_t)0 ||
+                    (context_linear(t->context, next) ^ linear) >> PAGE_SHIFT)
+                        break;
+                t->rip = next;
+        }
+        t->index = 0;
+        t->rip = rip;
+        return t->planned;
+}
+
+/* Goes on to what follows; an inhibited interrupt stays so across the edge. */
+static void end_falling_through(struct translator *t)
+{
+        if (t->shadow)
+                emit_store8_imm(&t->e, STATE(shadow), 1);
+        t->poll_after = t->shadow;
+        translate_go(t, t->next_rip);
+        t->index++;
 }
 
 struct block *dbt_translate(struct cpu *cpu, const struct context *context, uint64_t rip, gpa_t gpa, unsigned max_insns)
@@ -474,7 +598,7 @@ struct block *dbt_translate(struct cpu *cpu, const struct context *context, uint
                               .delta = dbt->cache.rx - dbt->cache.rw };
         t->block_rip = t->rip = rip;
         t->index = t->colds = t->exits = t->maps = t->open_store = t->callouts = t->bytes = 0;
-        t->ended = t->shadow = t->poll_after = false;
+        t->ended = t->shadow = t->poll_after = t->called = t->vector = false;
         t->page = gpa & PAGE_MASK;
         if (!max_insns || max_insns > BLOCK_MAX_INSNS)
                 max_insns = BLOCK_MAX_INSNS;
@@ -482,17 +606,21 @@ struct block *dbt_translate(struct cpu *cpu, const struct context *context, uint
                 max_insns = 1;
 
         gva_t linear = context_linear(context, rip);
-        enum fetch_result result = fetch(t, &gpa2);
-        if (result == FETCH_STOP)
+        if (!decode_block(t, max_insns, &gpa2))
                 return NULL;
+        translate_plan(t);
         struct cold *check = NULL;
         emit_page_check(t, linear, gpa, &check);
         if (gpa2 != ~(gpa_t)0)
                 emit_page_check(t, context_linear(context, rip + PAGE_SIZE - (linear & (PAGE_SIZE - 1))), gpa2, &check);
         main_part = t->e.p;
+        uint64_t last = rip;
         bool breakpoint = has_breakpoint(t);
         for (;;) {
+                const struct planned *planned = &t->plan[t->index];
+                struct mark mark = mark_set(t);
                 bool after_shadow = t->shadow;
+                t->insn = planned->insn;
                 t->shadow = false;
                 t->poll_after = after_shadow;
                 t->next_rip = (t->rip + t->insn.length) & t->rip_mask;
@@ -506,14 +634,25 @@ struct block *dbt_translate(struct cpu *cpu, const struct context *context, uint
                 if (breakpoint)
                         translate_callout(t, dbt_breakpoint, false);
                 breakpoint = false;
-                if (result == FETCH_INVALID) {
+                if (planned->result == FETCH_INVALID)
                         translate_raise(t, dbt_raise_ud);
-                } else if (result == FETCH_GP) {
+                else if (planned->result == FETCH_GP)
                         translate_raise(t, dbt_raise_gp0);
-                } else {
+                else
                         translate_insn(t);
-                }
                 g_assert(!t->open_store);
+                if (planned->result == FETCH_OK && never_the_same(t->insn.opcode))
+                        t->called = true;       /* for the check as good as */
+                if (t->called && t->index > 0 && mode_has(t, MODE_CHECK)) {
+                        mark_return(t, &mark);
+                        t->next_rip = t->rip;
+                        t->rip = last;
+                        t->index--;
+                        end_falling_through(t);
+                        break;
+                }
+                if (planned->result == FETCH_OK && t->insn.opcode->attr & (ATTR_X87 | ATTR_MMX | ATTR_SSE))
+                        t->vector = true;
                 map->ends_block = t->ended;
                 t->bytes += t->insn.length;
                 if (t->ended) {
@@ -522,26 +661,13 @@ struct block *dbt_translate(struct cpu *cpu, const struct context *context, uint
                 }
                 if (t->poll_after && !one)
                         translate_poll(t, t->next_rip, true);
-                bool more = t->index + 1 < max_insns && t->next_rip > t->rip && gpa2 == ~(gpa_t)0 &&
-                            (context_linear(context, t->next_rip) ^ linear) >> PAGE_SHIFT == 0 && has_room(t);
-                uint64_t last = t->rip;
-                if (more) {
-                        gpa_t crossing;
-                        t->rip = t->next_rip;
+                last = t->rip;
+                if (t->index + 1 < t->planned && has_room(t) && !ends_checked(t)) {
                         t->index++;
-                        result = has_breakpoint(t) ? FETCH_STOP : fetch(t, &crossing);
-                        if (result != FETCH_STOP)
-                                continue;
-                        t->next_rip = t->rip;
-                        t->rip = last;
-                        t->index--;
+                        t->rip = t->next_rip;
+                        continue;
                 }
-                /* Falls through to what follows; an inhibited interrupt stays so across the edge. */
-                if (t->shadow)
-                        emit_store8_imm(&t->e, STATE(shadow), 1);
-                t->poll_after = t->shadow;
-                translate_go(t, t->next_rip);
-                t->index++;
+                end_falling_through(t);
                 break;
         }
         unsigned main_maps = t->maps;

@@ -20,13 +20,34 @@
 enum { MAX_COLD = 3 * BLOCK_MAX_INSNS, MAX_EXITS = 2 * BLOCK_MAX_INSNS + 2, MAX_MAPS = 5 * BLOCK_MAX_INSNS,
        MAX_CALLOUTS = 2 * BLOCK_MAX_INSNS };
 
+enum { MAX_SPANS = 32 };
+
+enum fetch_result { FETCH_OK, FETCH_INVALID, FETCH_GP, FETCH_STOP };
+
+/* An instruction of the block, decoded before any of it is emitted. */
+struct planned {
+        struct insn insn;
+        enum fetch_result result;
+        uint8_t span, stack_span;       /* number of the span its operand, its stack access belongs to; 0xff: none */
+};
+
+/* Accesses through one base register that share a check (translate_span.c). */
+struct span {
+        uint8_t number, base, first, last, uses;
+        bool write, checked;
+        uint8_t reg;                    /* host register of the addend; H_NONE: none was free */
+        int32_t low, high;
+};
+
 enum cold_kind {
+        COLD_SPAN,              /* miss of a span's check: help with the first access; back, or the careful version */
         COLD_LOAD,              /* miss of a load: help, go back to the instruction */
         COLD_STORE,             /* miss of a store or read-modify-write: help; back, or the tail on the bounce buffer */
         COLD_EXIT,              /* stub of an edge that is not chained */
         COLD_POLL_EXIT,         /* taken backward edge: look for a kick, then go */
         COLD_LEAVE,             /* leave with a RIP known now */
         COLD_RAISE,             /* an exception known now, through a callout */
+        COLD_INDIRECT,          /* 64-bit indirect branch not in the jump cache: says which one it was */
 };
 
 struct cold {
@@ -39,7 +60,10 @@ struct cold {
         uint32_t descriptor;
         struct block_exit *exit;
         uint64_t rip;                   /* LEAVE */
-        struct callout *callout;        /* RAISE */
+        struct callout *callout;        /* RAISE, INDIRECT */
+        uint8_t base, reg;              /* SPAN: host base register, offset of the access at hand, register for the addend */
+        int32_t disp;
+        uint16_t span_before, span_bytes;
 };
 
 struct translator {
@@ -56,6 +80,8 @@ struct translator {
         unsigned index;                 /* of the instruction in the block */
         bool ended;                     /* nothing more can be translated */
         bool shadow;                    /* the previous instruction inhibits interrupts */
+        bool called;                    /* the instruction is executed in C */
+        bool vector;                    /* an instruction so far touches vector state */
         bool poll_after;                /* interrupts may have become deliverable: look after this one */
         gpa_t page;                     /* of the block's first byte */
         struct cold cold[MAX_COLD];
@@ -68,6 +94,11 @@ struct translator {
         struct callout *callout[MAX_CALLOUTS];
         unsigned callouts;
         unsigned bytes;                 /* of guest code so far */
+        struct planned plan[BLOCK_MAX_INSNS];
+        unsigned planned;
+        struct span span[MAX_SPANS];
+        unsigned spans;
+        struct host_mem operand;        /* the memory operand just checked */
 };
 
 /* Host register of a guest's general register; H_NONE: it lives in memory (64-bit mode only). */
@@ -78,7 +109,9 @@ static inline uint8_t host_reg(unsigned guest)
                 return H_GUEST_RSP;
         case RCX:
                 return H_GUEST_RCX;
-        case R10: case R11: case R14: case R15:
+        case R12:
+                return H_R9;
+        case R9: case R10: case R11: case R13: case R14: case R15:
                 return H_NONE;
         default:
                 return (uint8_t)guest;
@@ -129,15 +162,28 @@ static inline bool mode_has(const struct translator *t, uint64_t bits) { return 
 
 /* R11 = the memory operand's offset in its segment, plus `extra`. */
 void translate_address(struct translator *t, const struct insn *insn, int32_t extra);
-/* R11 holds an offset in `segment`: checks [R11, R11+size) for the access.  Afterwards the operand is at
- * [R10+R11].  keep_offset: dcpu->temp holds the offset too.  A store opens the tail (rule 3). */
+/* R11 holds an offset in `segment`: checks [R11, R11+size) for the access.  Afterwards the operand is
+ * t->operand, that is [R10+R11].  keep_offset: dcpu->temp holds the offset too.  A store opens the tail (rule 3). */
 void translate_check(struct translator *t, unsigned segment, unsigned size, uint32_t access, bool keep_offset);
-/* Both, for the instruction's own operand. */
+/* Both, for the instruction's own operand (through its span, if it has one). */
 void translate_operand(struct translator *t, unsigned size, uint32_t access);
 /* Ends the tail of an open store; nothing of the instruction but jumps may follow. */
 void translate_close_store(struct translator *t);
 /* Limit check of an offset in R11 against a constant limit: past it, #GP(0). */
 void translate_branch_limit(struct translator *t);
+
+/* Looks [R11, R11+size) up in the TLB: R10 = addend, or the jump whose rel32 is returned is taken. */
+uint8_t *translate_tlb_probe(struct translator *t, unsigned size, bool write);
+
+/* -- translate_span.c -------------------------------------------------------------------------- */
+
+/* Finds the spans of the instructions in plan[]. */
+void translate_plan(struct translator *t);
+/* reg = R10 (addend) + R11 (linear address of [base + disp]) - the untruncated base + disp.  Clobbers RCX. */
+void translate_span_addend(struct translator *t, uint8_t reg, uint8_t base, int32_t disp);
+/* When this instruction's operand (or stack access) belongs to a span: checks it if it is the first, and
+ * sets t->operand.  disp: relative to the base register as it is now. */
+bool translate_span(struct translator *t, bool stack, int32_t disp, unsigned size, uint32_t access);
 
 /* -- translate_copy.c -------------------------------------------------------------------------- */
 
@@ -148,6 +194,8 @@ void translate_moffs(struct translator *t);
 /* -- translate_stack.c ------------------------------------------------------------------------- */
 
 void translate_push(struct translator *t);
+/* Pushes what is in dcpu->temp. */
+void translate_push_temp(struct translator *t, unsigned size);
 void translate_pop(struct translator *t);
 void translate_leave(struct translator *t);
 void translate_push_seg(struct translator *t);
@@ -173,8 +221,17 @@ void translate_loop(struct translator *t);
 void translate_go(struct translator *t, uint64_t rip);
 /* The stub that leaves with the RIP in R11. */
 uint8_t *translate_leave_stub(const struct translator *t);
+/* An exit to this very instruction in the version of the code without spans; its jump is the caller's. */
+struct block_exit *translate_careful_exit(struct translator *t);
 /* Ends the block with a RIP that must not be chained. */
 void translate_leave_to(struct translator *t, uint64_t rip);
+
+/* -- translate_system.c ------------------------------------------------------------------------ */
+
+/* False: not here, it takes a callout. */
+bool translate_rdtsc(struct translator *t);
+bool translate_pushf(struct translator *t);
+void translate_swapgs(struct translator *t);
 
 /* -- translate_string.c ------------------------------------------------------------------------ */
 

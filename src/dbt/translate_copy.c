@@ -47,24 +47,10 @@ static enum file rm_field(enum operand o)
         }
 }
 
-/* Whether 66h still selects the operand size, as opposed to being part of the opcode. */
+/* Whether 66h is part of the opcode or selects the operand size. */
 static bool needs_66(const struct insn *insn)
 {
-        if (insn->mandatory == 0x66)
-                return true;
-        if (insn->operand_bytes != 2)
-                return false;
-        /* Fences and MOVNTI: a prefix selects another instruction, or none. */
-        if (insn->map == MAP_0F && (insn->code == 0xae || insn->code == 0xc3))
-                return false;
-        if (!(insn->opcode->attr & (ATTR_X87 | ATTR_MMX | ATTR_SSE)))
-                return true;
-        for (unsigned i = 0; i < 4; i++)
-                switch (insn->opcode->operands[i]) {
-                case OPERAND_Ev: case OPERAND_Gv: case OPERAND_Rv: case OPERAND_Mv:
-                        return true;
-                }
-        return false;
+        return insn->mandatory == 0x66 || (insn->sized && insn->operand_bytes == 2);
 }
 
 /* What the encoder needs to know. */
@@ -267,7 +253,7 @@ static void copy_with_high_byte(struct translator *t, struct operands *o)
         if (!f->memory && f->rm == H_GUEST_RCX)
                 f->rm = H_RCX;
         if (f->memory) {
-                emit_lea64(e, H_LINEAR, HOST_MEM_INDEX(H_ADDEND, H_LINEAR, 0, 0));
+                emit_lea64(e, H_LINEAR, f->mem);
                 if (borrow_c) {
                         /* no byte register shares RDI's number without REX */
                         borrow_rdi = true;
@@ -323,7 +309,7 @@ void translate_copy(struct translator *t)
                 if (op->attr & ATTR_ALIGN16)
                         access |= ACCESS_DESC_ALIGN16;
                 translate_operand(t, insn->memory_bytes, access);
-                f->mem = HOST_MEM_INDEX(H_ADDEND, H_LINEAR, 0, 0);
+                f->mem = t->operand;
         }
         if (f->reg_high || f->rm_high) {
                 copy_with_high_byte(t, &o);
@@ -332,7 +318,7 @@ void translate_copy(struct translator *t)
                 uint8_t scratch[2] = { borrow_c ? H_R10 : H_RCX, borrow_c || !f->memory ? H_R11 : H_R10 };
                 if (borrow_c && f->memory) {
                         /* One register for the address leaves R10 for an operand. */
-                        emit_lea64(e, H_LINEAR, HOST_MEM_INDEX(H_ADDEND, H_LINEAR, 0, 0));
+                        emit_lea64(e, H_LINEAR, f->mem);
                         f->mem = HOST_MEM(H_LINEAR, 0);
                 }
                 if (borrow_c) {
@@ -375,6 +361,6 @@ void translate_moffs(struct translator *t)
         translate_check(t, t->insn.segment, size, store ? ACCESS_DESC_WRITE : ACCESS_DESC_READ, false);
         if (size == 2)
                 emit8(e, 0x66);
-        emit_op_mem(e, size == 8, (store ? 0x88 : 0x8a) | (byte ? 0 : 1), H_RAX, HOST_MEM_INDEX(H_ADDEND, H_LINEAR, 0, 0));
+        emit_op_mem(e, size == 8, (store ? 0x88 : 0x8a) | (byte ? 0 : 1), H_RAX, t->operand);
         translate_close_store(t);
 }

@@ -22,6 +22,15 @@ static struct block_exit *new_exit(struct translator *t, uint64_t target)
         return exit;
 }
 
+struct block_exit *translate_careful_exit(struct translator *t)
+{
+        struct block_exit *exit = new_exit(t, t->rip);
+        exit->careful = true;
+        struct cold *stub = translate_new_cold(t, COLD_EXIT, NULL);
+        stub->exit = exit;
+        return exit;
+}
+
 /* An edge whose jump instruction has its rel32 at `jump`. */
 static void emit_edge(struct translator *t, uint8_t *jump, uint64_t target)
 {
@@ -135,7 +144,13 @@ static void emit_indirect(struct translator *t)
         struct emit *e = &t->e;
 
         t->ended = true;
+        /* A target that is not canonical faults at the branch; the dispatcher sees to that (undo_branch). */
+        struct callout *branch = t->wide ? translate_new_callout(t, dbt_raise_gp0) : NULL;
         if (must_leave(t)) {
+                if (branch) {
+                        emit_mov64_imm(e, H_R10, (uint64_t)(uintptr_t)branch);
+                        emit_store64(e, DSTATE(branch), H_R10);
+                }
                 emit_jmp(e, translate_leave_stub(t));
                 return;
         }
@@ -148,7 +163,12 @@ static void emit_indirect(struct translator *t)
         emit_load64(e, H_LINEAR, DSTATE(jc_key));
         emit_lea64(e, H_RCX, HOST_MEM_INDEX(H_RCX, H_LINEAR, 0, 0));
         emit_jrcxz(e, 5);
-        emit_jmp(e, t->stubs->leave_indirect);
+        if (branch) {
+                struct cold *cold = translate_new_cold(t, COLD_INDIRECT, emit_jmp(e, NULL));
+                cold->callout = branch;
+        } else {
+                emit_jmp(e, t->stubs->leave_indirect);
+        }
         emit_jmp_mem(e, HOST_MEM_INDEX(H_RSP, H_R10, 3, (int32_t)(offsetof(struct dbt_cpu, jc) + offsetof(struct jc_entry, host))));
 }
 

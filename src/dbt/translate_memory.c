@@ -7,14 +7,14 @@
  *      r11 = A
  *      r10 = (A >> 12) & 255
  *      rcx = neg_tag[r10] + A + size-1         0 .. 4095 when the page is right and not crossed
- *      rcx >>= 12
+ *      rcx >>= 12                              (32-bit modes: rotated, and JECXZ looks at the lower half)
  *      jrcxz hit ; jmp out-of-line
  *  hit:
  *      r10 = addend[r10]
  *      the instruction, on [r10 + r11]
  *
  * Not one of these writes RFLAGS, so the guest's flags need not be saved, and are exact at every fault.
- * SHRX, RORX and PEXT need BMI2; without it the shifts go through memory (a store, and a load from two
+ * RORX and PEXT need BMI2; without it the shifts go through memory (a store, and a load from two
  * bytes further on of the value times 16).
  *
  * Out of line, stubs.memory looks the page up.  When RAM can serve the access directly the instruction
@@ -72,49 +72,71 @@ void translate_address(struct translator *t, const struct insn *insn, int32_t ex
                 emit_movzx16(e, H_LINEAR, H_LINEAR);
 }
 
-/* to = from >> 12, 64 bits. */
-static void emit_shift_page(struct translator *t, uint8_t to, uint8_t from)
+/* R10 = the page number of R11, with the page offset above it: rotated, or shifted without BMI2. */
+static void emit_page_number(struct translator *t)
+{
+        struct emit *e = &t->e;
+
+        if (t->dbt->bmi2) {
+                emit_rorx(e, false, H_ADDEND, H_LINEAR, PAGE_SHIFT);
+                return;
+        }
+        emit_lea64(e, H_ADDEND, HOST_MEM_INDEX(H_NONE, H_LINEAR, 3, 0));
+        emit_lea64(e, H_ADDEND, HOST_MEM_INDEX(H_ADDEND, H_ADDEND, 0, 0));
+        emit_store64(e, DSTATE(spill), H_ADDEND);
+        struct host_mem part = DSTATE(spill);
+        part.disp += 2;
+        emit_load64(e, H_ADDEND, part);
+}
+
+/* Skips `skip` bytes when RCX < 4096.  Clobbers RCX. */
+static void emit_if_in_page(struct translator *t, int8_t skip)
 {
         struct emit *e = &t->e;
 
         if (t->dbt->bmi2 && !t->wide) {
-                emit_shrx64(e, to, from, H_TWELVE);
+                /* Rotated, the page offset is out of JECXZ's sight; 44 bits are enough for 32-bit addresses. */
+                emit_rorx(e, true, H_RCX, H_RCX, PAGE_SHIFT);
+                emit8(e, 0x67);
         } else if (t->dbt->bmi2) {
-                emit_pext64(e, to, from, DSTATE(page_mask));
+                emit_pext64(e, H_RCX, H_RCX, DSTATE(page_mask));
         } else {
-                emit_lea64(e, to, HOST_MEM_INDEX(H_NONE, from, 3, 0));
-                emit_lea64(e, to, HOST_MEM_INDEX(to, to, 0, 0));
-                emit_store64(e, DSTATE(spill), to);
+                emit_lea64(e, H_RCX, HOST_MEM_INDEX(H_NONE, H_RCX, 3, 0));
+                emit_lea64(e, H_RCX, HOST_MEM_INDEX(H_RCX, H_RCX, 0, 0));
+                emit_store64(e, DSTATE(spill), H_RCX);
                 struct host_mem part = DSTATE(spill);
                 part.disp += 2;
-                emit_load64(e, to, part);       /* bits 12-59; spill_zero follows */
+                emit_load64(e, H_RCX, part);    /* bits 12-59; spill_zero follows */
         }
+        emit_jrcxz(e, skip);
 }
 
-static void emit_tlb_lookup(struct translator *t, unsigned size, uint32_t access)
+uint8_t *translate_tlb_probe(struct translator *t, unsigned size, bool write)
 {
         struct emit *e = &t->e;
         size_t view = offsetof(struct cpu, tlb) + (mode_has(t, MODE_USER) ? sizeof(struct tlb_view) : 0);
-        size_t tags = view + (access & ACCESS_DESC_WRITE ? offsetof(struct tlb_view, write_neg_tag)
-                                                         : offsetof(struct tlb_view, read_neg_tag));
+        size_t tags = view + (write ? offsetof(struct tlb_view, write_neg_tag) : offsetof(struct tlb_view, read_neg_tag));
+        uint8_t *miss;
 
-        if (t->dbt->bmi2)
-                emit_rorx(e, false, H_ADDEND, H_LINEAR, PAGE_SHIFT);
-        else
-                emit_shift_page(t, H_ADDEND, H_LINEAR);
+        emit_page_number(t);
         emit_movzx8(e, H_ADDEND, H_ADDEND);
         emit_load64(e, H_RCX, HOST_MEM_INDEX(H_RSP, H_ADDEND, 3, (int32_t)tags));
-        /* RSP as base and R10 as index: SIB allows it. */
         emit_lea64(e, H_RCX, HOST_MEM_INDEX(H_RCX, H_LINEAR, 0, (int32_t)size - 1));
-        emit_shift_page(t, H_RCX, H_RCX);
-        if (!mode_has(t, MODE_AC))      /* where alignment is checked, always out of line */
-                emit_jrcxz(e, 5);
-        uint8_t *miss = emit_jmp(e, NULL);
+        if (!(t->mode & (MODE_AC | MODE_BOUNCED)))      /* where alignment is checked, always out of line */
+                emit_if_in_page(t, 5);
+        miss = emit_jmp(e, NULL);
         emit_load64(e, H_ADDEND, HOST_MEM_INDEX(H_RSP, H_ADDEND, 3, (int32_t)(view + offsetof(struct tlb_view, addend))));
+        return miss;
+}
 
+static void emit_tlb_lookup(struct translator *t, unsigned segment, unsigned size, uint32_t access)
+{
+        uint8_t *miss = translate_tlb_probe(t, size, access & ACCESS_DESC_WRITE);
         struct cold *cold = translate_new_cold(t, access & ACCESS_DESC_WRITE ? COLD_STORE : COLD_LOAD, miss);
-        cold->back = e->p;
-        cold->descriptor = size | access;
+
+        cold->back = t->e.p;
+        cold->descriptor = size | access | segment << ACCESS_DESC_SEGMENT_SHIFT;
+        t->operand = HOST_MEM_INDEX(H_ADDEND, H_LINEAR, 0, 0);
         if (access & ACCESS_DESC_WRITE)
                 t->open_store = t->colds;
 }
@@ -153,7 +175,7 @@ void translate_check(struct translator *t, unsigned segment, unsigned size, uint
                                                                    offsetof(struct segment, base))));
                 emit_lea(t, H_LINEAR, HOST_MEM_INDEX(H_LINEAR, H_ADDEND, 0, 0), t->wide);
         }
-        emit_tlb_lookup(t, size, access);
+        emit_tlb_lookup(t, segment, size, access);
         if (limit) {
                 /* A second way out of line, with the offset still in R11; it joins at the same place. */
                 struct cold *tlb = &t->cold[t->colds - 1];
@@ -167,6 +189,8 @@ void translate_check(struct translator *t, unsigned segment, unsigned size, uint
 
 void translate_operand(struct translator *t, unsigned size, uint32_t access)
 {
+        if (translate_span(t, false, (int32_t)t->insn.disp, size, access))
+                return;
         translate_address(t, &t->insn, 0);
         translate_check(t, t->insn.segment, size, access, t->insn.opcode->attr & ATTR_X87);
 }

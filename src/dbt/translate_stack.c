@@ -8,8 +8,6 @@
  */
 #include "dbt/translate.h"
 
-static const struct host_mem checked = { .base = H_ADDEND, .index = H_LINEAR, .scale = 0, .disp = 0 };
-
 /* to = reg + bytes, in the width of the stack pointer; for 16-bit stacks the upper bits are the caller's affair. */
 static void emit_stack_add(struct translator *t, uint8_t to, uint8_t reg, int32_t bytes)
 {
@@ -48,51 +46,58 @@ void translate_move_stack(struct translator *t, int32_t bytes)
 void translate_load(struct translator *t, uint8_t to, unsigned size)
 {
         if (size == 2)
-                emit_load16zx(&t->e, to, checked);
+                emit_load16zx(&t->e, to, t->operand);
         else if (size == 4)
-                emit_load32(&t->e, to, checked);
+                emit_load32(&t->e, to, t->operand);
         else
-                emit_load64(&t->e, to, checked);
+                emit_load64(&t->e, to, t->operand);
 }
 
 void translate_store(struct translator *t, uint8_t from, unsigned size)
 {
         if (size == 2)
-                emit_store16(&t->e, checked, from);
+                emit_store16(&t->e, t->operand, from);
         else if (size == 4)
-                emit_store32(&t->e, checked, from);
+                emit_store32(&t->e, t->operand, from);
         else
-                emit_store64(&t->e, checked, from);
+                emit_store64(&t->e, t->operand, from);
+}
+
+/* The store below the top of the stack. */
+static void check_push(struct translator *t, unsigned size)
+{
+        if (translate_span(t, true, -(int32_t)size, size, ACCESS_DESC_WRITE))
+                return;
+        emit_stack_offset(t, H_GUEST_RSP, -(int32_t)size);
+        translate_check(t, SEG_SS, size, ACCESS_DESC_WRITE, false);
 }
 
 void translate_push_value(struct translator *t, uint8_t from, uint64_t imm, unsigned size)
 {
         struct emit *e = &t->e;
 
-        emit_stack_offset(t, H_GUEST_RSP, -(int32_t)size);
-        translate_check(t, SEG_SS, size, ACCESS_DESC_WRITE, false);
+        check_push(t, size);
         if (from != H_NONE) {
                 translate_store(t, from, size);
         } else if (size == 2) {
-                emit_store16_imm(e, checked, (uint16_t)imm);
+                emit_store16_imm(e, t->operand, (uint16_t)imm);
         } else if (size == 4) {
-                emit_store32_imm(e, checked, (uint32_t)imm);
+                emit_store32_imm(e, t->operand, (uint32_t)imm);
         } else if ((uint64_t)(int32_t)imm == imm) {
-                emit_op_mem(e, true, 0xc7, 0, checked);
+                emit_op_mem(e, true, 0xc7, 0, t->operand);
                 emit32(e, (uint32_t)imm);
         } else {
                 emit_mov64_imm(e, H_RCX, imm);
-                emit_store64(e, checked, H_RCX);
+                emit_store64(e, t->operand, H_RCX);
         }
         translate_move_stack(t, -(int32_t)size);
         translate_close_store(t);
 }
 
 /* The same for what is in dcpu->temp. */
-static void push_temp(struct translator *t, unsigned size)
+void translate_push_temp(struct translator *t, unsigned size)
 {
-        emit_stack_offset(t, H_GUEST_RSP, -(int32_t)size);
-        translate_check(t, SEG_SS, size, ACCESS_DESC_WRITE, false);
+        check_push(t, size);
         emit_load64(&t->e, H_RCX, DSTATE(temp));
         translate_store(t, H_RCX, size);
         translate_move_stack(t, -(int32_t)size);
@@ -101,8 +106,10 @@ static void push_temp(struct translator *t, unsigned size)
 
 void translate_stack_top(struct translator *t, unsigned size)
 {
-        emit_stack_offset(t, H_GUEST_RSP, 0);
-        translate_check(t, SEG_SS, size, ACCESS_DESC_READ, false);
+        if (!translate_span(t, true, 0, size, ACCESS_DESC_READ)) {
+                emit_stack_offset(t, H_GUEST_RSP, 0);
+                translate_check(t, SEG_SS, size, ACCESS_DESC_READ, false);
+        }
         translate_load(t, H_RCX, size);
 }
 
@@ -116,7 +123,7 @@ static void push_register(struct translator *t, unsigned guest, unsigned size)
         }
         emit_load64(&t->e, H_RCX, guest_home(guest));
         emit_store64(&t->e, DSTATE(temp), H_RCX);
-        push_temp(t, size);
+        translate_push_temp(t, size);
 }
 
 static unsigned opcode_register(const struct insn *insn) { return (insn->code & 7u) | (insn->rex & 1 ? 8 : 0); }
@@ -143,7 +150,7 @@ void translate_push(struct translator *t)
         translate_operand(t, size, ACCESS_DESC_READ);
         translate_load(t, H_RCX, size);
         emit_store64(&t->e, DSTATE(temp), H_RCX);
-        push_temp(t, size);
+        translate_push_temp(t, size);
 }
 
 void translate_pop(struct translator *t)
@@ -192,15 +199,17 @@ static struct host_mem selector_of(unsigned segment)
                                          offsetof(struct segment, selector)));
 }
 
-/* Only the selector is written, whatever the slot's size, as current processors do (SDM 2B, PUSH). */
+/* Of a four-byte slot only the selector is written, as current processors do (SDM 2B, PUSH); an eight-byte one is
+ * written whole. */
 void translate_push_seg(struct translator *t)
 {
         int32_t size = t->insn.operand_bytes;
+        unsigned written = size == 8 ? 8 : 2;
 
         emit_stack_offset(t, H_GUEST_RSP, -size);
-        translate_check(t, SEG_SS, 2, ACCESS_DESC_WRITE, false);
+        translate_check(t, SEG_SS, written, ACCESS_DESC_WRITE, false);
         emit_load16zx(&t->e, H_RCX, selector_of(insn_segment_operand(&t->insn)));
-        translate_store(t, H_RCX, 2);
+        translate_store(t, H_RCX, written);
         translate_move_stack(t, -size);
         translate_close_store(t);
 }

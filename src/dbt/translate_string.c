@@ -41,7 +41,7 @@ static void emit_move(struct translator *t, unsigned size, bool store, uint8_t r
 {
         if (size == 2)
                 emit8(&t->e, 0x66);
-        emit_op_mem(&t->e, size == 8, (store ? 0x88 : 0x8a) | (size == 1 ? 0 : 1), reg, HOST_MEM_INDEX(H_ADDEND, H_LINEAR, 0, 0));
+        emit_op_mem(&t->e, size == 8, (store ? 0x88 : 0x8a) | (size == 1 ? 0 : 1), reg, t->operand);
 }
 
 void translate_string(struct translator *t)

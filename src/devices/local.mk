@@ -21,6 +21,13 @@ lodger_core_SOURCES += \
         src/devices/chipset/rtc.h \
         src/devices/device.c \
         src/devices/device.h \
+        src/devices/display/vga.c \
+        src/devices/display/vga.h \
+        src/devices/display/vga_common.h \
+        src/devices/display/vga_line.c \
+        src/devices/display/vga_memory.c \
+        src/devices/display/vga_render.c \
+        src/devices/display/vga_vbe.c \
         src/devices/input/i8042.c \
         src/devices/input/i8042.h \
         src/devices/serial/uart16550.c \

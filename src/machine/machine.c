@@ -86,6 +86,16 @@ static void machine_cpu_shutdown(void *opaque, struct cpu *cpu)
         lock_release(&machine->lock);
 }
 
+/* engine_options.check_failed: the translator is wrong, so nothing the guest goes on to do means anything. */
+static void machine_check_failed(void *opaque)
+{
+        struct machine *machine = opaque;
+
+        lock_acquire(&machine->lock);
+        machine_post_end(machine, MACHINE_END_CHECK, 1);
+        lock_release(&machine->lock);
+}
+
 /* -- Main loop ---------------------------------------------------------------------------------- */
 
 static void machine_reset(struct machine *machine)
@@ -193,12 +203,6 @@ bool machine_start_device(struct device *device, GError **error)
         return device_start(device, error);
 }
 
-static uint64_t machine_tsc(void *opaque)
-{
-        (void)opaque;
-        return __builtin_ia32_rdtsc();
-}
-
 /* The vCPUs, with what surrounds them; pc.c fills in the interrupt side. */
 static bool machine_add_cpus(struct machine *machine, const struct machine_config *config, struct cpu_env *env,
                              GError **error)
@@ -211,7 +215,6 @@ static bool machine_add_cpus(struct machine *machine, const struct machine_confi
                 return false;
         }
         env->opaque = machine;
-        env->tsc = machine_tsc;
         env->shutdown = machine_cpu_shutdown;
         machine->cpu = g_new0(struct cpu *, machine->cpus);
         machine->lapic = g_new0(struct lapic *, machine->cpus);
@@ -258,7 +261,7 @@ static void machine_configure(struct machine *machine, const struct machine_conf
 struct machine *machine_new(const struct machine_config *config, GError **error)
 {
         struct machine *machine = g_new0(struct machine, 1);
-        struct engine_options options = { .check = config->check };
+        struct engine_options options = { .check = config->check, .check_failed = machine_check_failed, .opaque = machine };
         struct cpu_env cpu_env = { 0 };
 
         lock_init(&machine->lock, LOCK_RANK_MACHINE, "machine");

@@ -5,7 +5,7 @@
  * Physical map (RAM offsets equal addresses below the hole; the rest of RAM follows at 4 GiB):
  *
  *      00000000-0009ffff   RAM
- *      000a0000-000bffff   VGA window (nothing yet); RAM behind it opens with SMRAM
+ *      000a0000-000bffff   VGA window; RAM behind it opens with SMRAM
  *      000c0000-000fffff   RAM or ROM by the host bridge's PAM registers; the firmware's last 128 KiB
  *                          answer at E0000h
  *      00100000-low end    RAM, up to 3 GiB
@@ -31,6 +31,7 @@
 #include "devices/chipset/piix4_pm.h"
 #include "devices/chipset/pit.h"
 #include "devices/chipset/rtc.h"
+#include "devices/display/vga.h"
 #include "devices/input/i8042.h"
 #include "devices/serial/uart16550.h"
 #include "machine/acpi.h"
@@ -43,7 +44,7 @@
 #define FOUR_GIB (UINT64_C(1) << 32)
 
 enum { RAM_640K = 0xa0000, RAM_1M = 0x100000, ROM_LOW = 0xe0000 };
-enum { PRIORITY_ROM = 0 };
+enum { PRIORITY_BASE = 0 };
 enum { IRQ_TIMER = 0, IRQ_KEYBOARD = 1, IRQ_RTC = 8, IRQ_MOUSE = 12, IRQ_FPU = 13 };
 enum { IOAPIC_TIMER_PIN = 2 };
 
@@ -54,10 +55,10 @@ static void pc_map_ram(struct machine *machine)
         struct memory *memory = machine->memory;
 
         machine->low_ram_bytes = MIN(machine->ram_bytes, LOW_RAM_MAX);
-        memory_map_ram(memory, 0, 0, RAM_640K, false, PRIORITY_ROM, "low RAM");
-        memory_map_ram(memory, RAM_1M, RAM_1M, machine->low_ram_bytes - RAM_1M, false, PRIORITY_ROM, "RAM");
+        memory_map_ram(memory, 0, 0, RAM_640K, false, PRIORITY_BASE, "low RAM");
+        memory_map_ram(memory, RAM_1M, RAM_1M, machine->low_ram_bytes - RAM_1M, false, PRIORITY_BASE, "RAM");
         if (machine->ram_bytes > LOW_RAM_MAX)
-                memory_map_ram(memory, FOUR_GIB, LOW_RAM_MAX, machine->ram_bytes - LOW_RAM_MAX, false, PRIORITY_ROM,
+                memory_map_ram(memory, FOUR_GIB, LOW_RAM_MAX, machine->ram_bytes - LOW_RAM_MAX, false, PRIORITY_BASE,
                                "RAM above 4 GiB");
 }
 
@@ -68,8 +69,8 @@ static const uint8_t *pc_map_firmware(struct machine *machine)
         const uint8_t *bytes = g_bytes_get_data(machine->firmware, &size);
         gsize low = MIN(size, FIRMWARE_LOW_BYTES);
 
-        memory_map_rom(machine->memory, FOUR_GIB - size, bytes, size, PRIORITY_ROM, "firmware");
-        memory_map_rom(machine->memory, RAM_1M - low, bytes + size - low, low, PRIORITY_ROM, "firmware below 1 MiB");
+        memory_map_rom(machine->memory, FOUR_GIB - size, bytes, size, PRIORITY_BASE, "firmware");
+        memory_map_rom(machine->memory, RAM_1M - low, bytes + size - low, low, PRIORITY_BASE, "firmware below 1 MiB");
         return low == FIRMWARE_LOW_BYTES ? bytes + size - low : NULL;
 }
 
@@ -237,6 +238,19 @@ static bool pc_add_pci(struct machine *machine, const uint8_t *low_rom, GError *
                machine_start_device(machine->isa_bridge, error) && machine_start_device(machine->pm, error);
 }
 
+static bool pc_add_vga(struct machine *machine, GError **error)
+{
+        GBytes *rom = firmware_load_vga();
+
+        machine->vga = machine_add_device(machine, "vga", "vga");
+        pci_attach(machine->pci, machine->vga, PCI_DEVFN(2, 0));
+        if (rom) {
+                vga_set_rom(machine->vga, rom);
+                g_bytes_unref(rom);
+        }
+        return machine_start_device(machine->vga, error);
+}
+
 static bool pc_add_isa(struct machine *machine, GError **error)
 {
         struct device *port92;
@@ -381,7 +395,7 @@ bool pc_build(struct machine *machine, const struct machine_config *config, GErr
         pc_map_ram(machine);
         low_rom = pc_map_firmware(machine);
         if (!pc_add_interrupt_controllers(machine, error) || !pc_add_pci(machine, low_rom, error) ||
-            !pc_add_isa(machine, error) || !pc_add_serial_ports(machine, error) ||
+            !pc_add_vga(machine, error) || !pc_add_isa(machine, error) || !pc_add_serial_ports(machine, error) ||
             !pc_add_debug_devices(machine, config, error) || !pc_add_fw_cfg(machine, error))
                 return false;
         pc_fill_cmos(machine);
@@ -415,5 +429,7 @@ void pc_reset(struct machine *machine)
                 cpu_reset(machine->cpu[i], false);
                 machine->cpu[i]->a20 = true;
                 lapic_reset(machine->lapic[i], false);
+                /* The same once more on its own thread, where the engine drops what it has cached. */
+                cpu_request(machine->cpu[i], CPU_REQUEST_RESET);
         }
 }

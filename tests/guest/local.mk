@@ -8,7 +8,7 @@ ELF_LOG_COMPILER = $(SHELL) $(srcdir)/tests/guest/run-guest-tests
 
 guest_tests = \
         tests/guest/a20.elf tests/guest/alignment-check.elf tests/guest/apic.elf tests/guest/call-gates.elf \
-        tests/guest/code16.elf tests/guest/control-registers.elf tests/guest/cpuid-tsc.elf \
+        tests/guest/code16.elf tests/guest/control-registers.elf tests/guest/cpuid-tsc.elf tests/guest/debug-registers.elf \
         tests/guest/double-fault.elf tests/guest/double-fault-stack.elf tests/guest/exceptions.elf \
         tests/guest/far-transfers.elf tests/guest/fetch-crossing.elf tests/guest/flags-privilege.elf \
         tests/guest/fpu-environment.elf tests/guest/fpu-exceptions.elf tests/guest/fpu-irq13.elf \
@@ -26,7 +26,8 @@ guest_files = \
         tests/guest/alignment-check.qemu tests/guest/apic.c tests/guest/apic.expect tests/guest/call-gates.c \
         tests/guest/call-gates.expect tests/guest/call-gates.qemu tests/guest/code16.c tests/guest/code16.expect \
         tests/guest/control-registers.c tests/guest/control-registers.expect tests/guest/control-registers.qemu \
-        tests/guest/cpuid-tsc.c tests/guest/cpuid-tsc.expect tests/guest/double-fault.c \
+        tests/guest/cpuid-tsc.c tests/guest/cpuid-tsc.expect tests/guest/debug-registers.c \
+        tests/guest/debug-registers.expect tests/guest/debug-registers.qemu tests/guest/double-fault.c \
         tests/guest/double-fault.expect tests/guest/double-fault.qemu tests/guest/double-fault-stack.c \
         tests/guest/double-fault-stack.expect tests/guest/exceptions.c tests/guest/exceptions.expect \
         tests/guest/exceptions.qemu tests/guest/far-transfers.c tests/guest/far-transfers.expect \

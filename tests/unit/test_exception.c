@@ -358,6 +358,7 @@ END_TEST
 START_TEST(bad_task_gates)
 {
         fixture_protected();
+        set_gdt(TSS_SELECTOR, TSS_AT, 0x67, 0x8b);
         set_idt(8, TSS_SELECTOR, 0, 0x85);
         set_idt(0x50, TSS_SELECTOR, 0, 0xe5);
         ck_software(0x50, EXC_GP, TSS_SELECTOR);

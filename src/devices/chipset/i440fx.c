@@ -23,7 +23,7 @@ enum { PMCCFG = 0x50, DRAMT = 0x58, PAM0 = 0x59, PAM6 = 0x5f, DRB0 = 0x60, SMRAM
 enum { PAM_READ = 1, PAM_WRITE = 2 };
 enum { SMRAM_G_SMRAME = 1 << 3, SMRAM_D_LCK = 1 << 4, SMRAM_D_CLS = 1 << 5, SMRAM_D_OPEN = 1 << 6 };
 enum { AREAS = 13 };
-enum { PRIORITY_ROM = 0, PRIORITY_RAM = 10 };
+enum { PRIORITY_RAM = 10 };             /* over the firmware's ROM, which is at 0 */
 
 /* The areas in the order of the register nibbles: PAM0 high, PAM1 low, PAM1 high, ... */
 struct area {
