@@ -114,6 +114,15 @@ static void map_changed(void *opaque)
                 cpu_request(g_ptr_array_index(dbt->cpus, i), CPU_REQUEST_FLUSH);
 }
 
+/* Pages without code moved: only host addresses are stale. */
+static void data_moved(void *opaque)
+{
+        struct dbt *dbt = opaque;
+
+        for (guint i = 0; i < dbt->cpus->len; i++)
+                cpu_request(g_ptr_array_index(dbt->cpus, i), CPU_REQUEST_FLUSH);
+}
+
 /* -- Translator -------------------------------------------------------------------------------- */
 
 struct dbt *dbt_new(struct memory *memory, const struct dbt_options *options, GError **error)
@@ -141,7 +150,7 @@ struct dbt *dbt_new(struct memory *memory, const struct dbt_options *options, GE
         dbt->written = g_array_new(FALSE, FALSE, sizeof(struct written));
         dbt->contexts = g_ptr_array_new_with_free_func(g_free);
         dbt->cpus = g_ptr_array_new();
-        dbt->listener = (struct memory_listener){ .map_changed = map_changed, .code_written = code_written, .opaque = dbt };
+        dbt->listener = (struct memory_listener){ .map_changed = map_changed, .data_moved = data_moved, .code_written = code_written, .opaque = dbt };
         memory_add_listener(memory, &dbt->listener);
         if (!dbt_signals_install(error)) {
                 dbt_free(dbt);
