@@ -48,7 +48,8 @@ static struct finding finding_new(enum verdict verdict, char *detail, const char
 
 /* -- Host -------------------------------------------------------------------------------------- */
 
-/* The code cache is one memfd seen twice: writable here, executable there. */
+/* The code cache is one file seen twice: writable here, executable there.  The best one is a memfd; where
+ * that is refused the translator tries temporary files, and says itself when nothing serves (above). */
 static struct finding check_code_memory(void)
 {
         size_t size = (size_t)sysconf(_SC_PAGESIZE);
@@ -59,15 +60,17 @@ static struct finding check_code_memory(void)
         int fd = memfd_create("lodger-doctor", MFD_CLOEXEC);
 
         if (fd < 0 || ftruncate(fd, (off_t)size) < 0) {
-                finding = finding_new(VERDICT_BAD, g_strdup_printf(_("memfd_create: %s"), g_strerror(errno)),
-                                      _("the sandbox must allow memfd_create(2)"));
+                finding = finding_new(VERDICT_NOTE, g_strdup_printf(_("memfd_create: %s; a temporary file has to serve"), g_strerror(errno)),
+                                      _("better, let the sandbox allow memfd_create(2)"));
                 goto out;
         }
         writable = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
         executable = mmap(NULL, size, PROT_READ | PROT_EXEC, MAP_SHARED, fd, 0);
         if (writable == MAP_FAILED || executable == MAP_FAILED) {
-                finding = finding_new(VERDICT_BAD, g_strdup_printf(_("executable mapping of a memfd: %s"), g_strerror(errno)),
-                                      _("set vm.memfd_noexec to 0 or 1 (sysctl), and let SELinux allow execmem"));
+                finding = finding_new(VERDICT_NOTE,
+                                      g_strdup_printf(_("executable mapping of a memfd: %s; a temporary file has to serve"),
+                                                      g_strerror(errno)),
+                                      _("better, set vm.memfd_noexec to 0 or 1 (sysctl), and let SELinux allow execmem"));
                 goto out;
         }
         memcpy(writable, code, sizeof(code));

@@ -23,6 +23,16 @@ static const struct command {
         const char *help;
 } commands[] = {
         { "run", run_main, N_("run a machine in the foreground") },
+        { "list", list_main, N_("list the running machines") },
+        { "stop", stop_main, N_("shut a machine down by its power button, or end it by force") },
+        { "reset", reset_main, N_("press a machine's reset button") },
+        { "pause", pause_main, N_("let a machine stand still") },
+        { "resume", resume_main, N_("let a paused machine go on") },
+        { "key", key_main, N_("press keys of a machine") },
+        { "type", type_main, N_("type text on a machine's keyboard") },
+        { "mouse", mouse_main, N_("move a machine's mouse, press its buttons") },
+        { "info", info_main, N_("show the devices of a machine and their registers") },
+        { "stats", stats_main, N_("show the counters of a machine") },
         { "doctor", doctor_main, N_("tell whether this host can run machines, and what to do if not") },
         { "version", version_main, N_("print the version") },
         { "help", help_main, N_("show this list, or help on one command") },

@@ -15,6 +15,8 @@
 #include "base/log.h"
 #include "cli/cli.h"
 #include "cli/parse.h"
+#include "control/control.h"
+#include "control/place.h"
 #include "cpu/cpuid.h"
 #include "machine/image.h"
 #include "machine/machine.h"
@@ -26,7 +28,7 @@ static const uint64_t MEMORY_BYTES_MIN = 1024 * 1024;
 
 /* What the command line said, as GOption leaves it. */
 struct run_options {
-        char *name, *engine, *memory, *cpu, *firmware, *kernel, *append, *display, *net, *timeout, *trace, *trace_file, *boot;
+        char *name, *control, *engine, *memory, *cpu, *firmware, *kernel, *append, *display, *net, *timeout, *trace, *trace_file, *boot;
         char **initrds, **serials, **debug_consoles, **images, **disks, **cdroms, **floppies;
         int cpus;
         gboolean headless, no_reboot, debug_exit, check;
@@ -35,7 +37,7 @@ struct run_options {
 static void run_options_clear(struct run_options *options)
 {
         char **strings[] = {
-                &options->name, &options->engine, &options->memory, &options->cpu, &options->firmware, &options->kernel,
+                &options->name, &options->control, &options->engine, &options->memory, &options->cpu, &options->firmware, &options->kernel,
                 &options->append, &options->display, &options->net, &options->timeout, &options->trace,
                 &options->trace_file, &options->boot,
         };
@@ -227,16 +229,45 @@ static GPtrArray *list_new(char **words)
         return list;
 }
 
+/* The control socket, which also makes sure that the name is free.  A host that has no place for sockets (a
+ * read-only file system, a container) still runs machines, unless the user asked for a certain place. */
+static bool open_control(const struct run_options *options, const char *name, struct control **control, int *status)
+{
+        GError *error = NULL;
+
+        *control = control_open(name, options->control, &error);
+        if (*control != NULL)
+                return true;
+        if (error->domain == PLACE_ERROR && error->code == PLACE_ERROR_TAKEN && options->control == NULL) {
+                *status = cli_fail(EXIT_HOST, "run", _("--name %s: a machine of this name is running; choose another name, or stop it"), name);
+        } else if (options->control != NULL) {
+                *status = cli_fail(EXIT_HOST, "run", "--control %s", error->message);
+        } else if (error->code == PLACE_ERROR_TOO_LONG && options->name != NULL) {
+                *status = cli_fail(EXIT_HOST, "run", "--name %s: %s", name, error->message);
+        } else {
+                log_warning(_("this machine cannot be controlled from outside: %s"), error->message);
+                *status = EXIT_OK;
+        }
+        g_error_free(error);
+        return *status == EXIT_OK;
+}
+
 static int run_machine(const struct run_options *options, struct machine_config *config)
 {
         static char stdio[] = "stdio";
+        char *name = options->name ? g_strdup(options->name) : g_strdup_printf("lodger-%d", (int)getpid());
+        struct control *control;
         struct machine *machine = NULL;
         enum machine_end end;
         GError *error = NULL;
         int status = EXIT_HOST;
 
+        if (!open_control(options, name, &control, &status)) {
+                g_free(name);
+                return status;
+        }
         /* The strings stay the options'. */
-        config->name = options->name;
+        config->name = name;
         config->engine = options->engine;
         config->cpus = (unsigned)options->cpus;
         config->cpu_model = options->cpu;
@@ -259,17 +290,21 @@ static int run_machine(const struct run_options *options, struct machine_config 
 
         if (options->images == NULL || place_image(options, config, &status)) {
                 machine = machine_new(config, &error);
+                if (machine != NULL && control != NULL)
+                        control_serve(control, machine);
                 if (machine == NULL || !machine_run(machine, &end, &status, &error)) {
                         /* A value that only the machine can judge (a port number, a model) is still the user's mistake. */
                         status = cli_fail(error->domain == G_OPTION_ERROR ? EXIT_USAGE : EXIT_HOST, "run", "%s", error->message);
                         g_clear_error(&error);
                 }
         }
+        control_free(control);
         if (machine != NULL)
                 machine_free(machine);
         g_ptr_array_unref(config->initrds);
         g_ptr_array_unref(config->serials);
         g_ptr_array_unref(config->debug_consoles);
+        g_free(name);
         g_ptr_array_unref(config->disks);
         g_ptr_array_unref(config->cdroms);
         g_ptr_array_unref(config->floppies);
@@ -283,6 +318,8 @@ int run_main(int argc, char **argv)
         /* Paths and the kernel's command line are taken byte by byte (FILENAME), whatever the locale. */
         const GOptionEntry entries[] = {
                 { "name", 0, 0, G_OPTION_ARG_STRING, &options.name, N_("the machine's name (default: lodger-PID)"), N_("NAME") },
+                { "control", 0, 0, G_OPTION_ARG_FILENAME, &options.control,
+                  N_("control socket (default: $XDG_RUNTIME_DIR/lodger/NAME)"), N_("PATH") },
                 { "engine", 0, 0, G_OPTION_ARG_STRING, &options.engine,
                   N_("what runs the guest's code: auto, dbt (default: auto)"), N_("ENGINE") },
                 { "memory", 0, 0, G_OPTION_ARG_STRING, &options.memory, N_("the guest's memory (default: 512M)"), N_("SIZE") },

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "cpu/exec.h"
 #include "cpu/lapic.h"
+#include "dbt/check.h"
 #include "dbt/slow.h"
 
 enum { DEFAULT_CACHE_BYTES = 32 << 20, HELPER_STACK_BYTES = 256 * 1024 };
@@ -113,6 +114,15 @@ static void map_changed(void *opaque)
                 cpu_request(g_ptr_array_index(dbt->cpus, i), CPU_REQUEST_FLUSH);
 }
 
+/* Pages without code moved: only host addresses are stale. */
+static void data_moved(void *opaque)
+{
+        struct dbt *dbt = opaque;
+
+        for (guint i = 0; i < dbt->cpus->len; i++)
+                cpu_request(g_ptr_array_index(dbt->cpus, i), CPU_REQUEST_FLUSH);
+}
+
 /* -- Translator -------------------------------------------------------------------------------- */
 
 struct dbt *dbt_new(struct memory *memory, const struct dbt_options *options, GError **error)
@@ -140,7 +150,7 @@ struct dbt *dbt_new(struct memory *memory, const struct dbt_options *options, GE
         dbt->written = g_array_new(FALSE, FALSE, sizeof(struct written));
         dbt->contexts = g_ptr_array_new_with_free_func(g_free);
         dbt->cpus = g_ptr_array_new();
-        dbt->listener = (struct memory_listener){ .map_changed = map_changed, .code_written = code_written, .opaque = dbt };
+        dbt->listener = (struct memory_listener){ .map_changed = map_changed, .data_moved = data_moved, .code_written = code_written, .opaque = dbt };
         memory_add_listener(memory, &dbt->listener);
         if (!dbt_signals_install(error)) {
                 dbt_free(dbt);
@@ -201,6 +211,10 @@ struct cpu *dbt_cpu_new(struct dbt *dbt, unsigned index, const struct cpu_model 
         dcpu->mapping_bytes = bytes;
         dcpu->interrupt_vector = cpu_interrupt_vector;
         dcpu->page_mask = PAGE_MASK;
+        if (dbt->options.check) {
+                dcpu->check = g_new0(struct check, 1);
+                dcpu->extra_mode = MODE_CHECK;
+        }
         dcpu->arith_mask = FLAGS_ARITH;
         dcpu->pushed_mask = ~(uint64_t)(FLAGS_ARITH | FLAG_IF | FLAG_DF | FLAG_RF | FLAG_VM) & 0x3fffff;
         dcpu->df_mask = FLAG_DF;
@@ -223,6 +237,7 @@ void dbt_cpu_free(struct cpu *cpu)
         g_ptr_array_remove(dcpu->dbt->cpus, cpu);
         pthread_mutex_destroy(&dcpu->wait_mutex);
         pthread_cond_destroy(&dcpu->wait);
+        g_free(dcpu->check);
         munmap(dcpu->stack, dcpu->mapping_bytes);
 }
 

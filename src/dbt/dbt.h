@@ -42,7 +42,13 @@ struct dbt_options {
         X(EXCEPTIONS, "exceptions delivered") \
         X(INTERRUPTS, "interrupts delivered") \
         X(HALTS, "halts") \
-        X(CHECKED, "blocks checked")
+        X(CHECKED, "check: blocks run twice and compared") \
+        X(CHECK_AGAIN, "check: comparisons repeated") \
+        X(CHECK_NOT_C, "check: not compared, instruction executed in C or for a single step") \
+        X(CHECK_NOT_SPAN, "check: not compared, span not in one page") \
+        X(CHECK_NOT_DEVICE, "check: not compared, access to a device") \
+        X(CHECK_NOT_WRITTEN, "check: not compared, code written to") \
+        X(CHECK_NOT_HOT, "check: not compared, compared often before")
 
 enum dbt_counter {
 #define X(id, text) DBT_COUNT_##id,
@@ -67,6 +73,7 @@ enum dbt_stop {
         DBT_STOP_HALTED,        /* HLT, nothing deliverable pending */
         DBT_STOP_SHUTDOWN,      /* triple fault */
         DBT_STOP_BLOCKS,        /* max_blocks dispatches done */
+        DBT_STOP_CHECK,         /* options.check found a difference and has reported it */
 };
 
 /* Prepares the calling thread to run this vCPU (signal stack, who it is); undone by dbt_thread_leave. */

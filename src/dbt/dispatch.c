@@ -17,7 +17,7 @@
 #include "cpu/cpuid.h"
 #include "cpu/lapic.h"
 #include "cpu/tlb.h"
-#include "dbt/internal.h"
+#include "dbt/check.h"
 #include "dbt/slow.h"
 
 void cpu_request(struct cpu *cpu, uint32_t bits)
@@ -199,7 +199,7 @@ static bool step_traps(const struct dbt_cpu *dcpu)
         return !last || !dbt_is_software_interrupt(last->handler) || (dcpu->cpu.rflags & FLAG_TF);
 }
 
-enum dbt_stop dbt_run(struct cpu *cpu, uint64_t max_blocks)
+static enum dbt_stop dispatch(struct cpu *cpu, uint64_t max_blocks)
 {
         struct dbt_cpu *dcpu = dbt_cpu(cpu);
         struct dbt *dbt = dcpu->dbt;
@@ -237,7 +237,7 @@ enum dbt_stop dbt_run(struct cpu *cpu, uint64_t max_blocks)
                 struct block *block = find_block(cpu, context);
                 if (!block)
                         continue;
-                bool chainable = !(context->mode & (MODE_ONE_INSN | MODE_TF)) && !block->dead;
+                bool chainable = !(context->mode & (MODE_ONE_INSN | MODE_TF | MODE_CHECK)) && !block->dead;
                 if (edge && generation == dbt->generation && chainable) {
                         cpu_host_begin(cpu);
                         dbt_slow_link(dbt, edge, block);
@@ -253,6 +253,13 @@ enum dbt_stop dbt_run(struct cpu *cpu, uint64_t max_blocks)
                         edge = NULL;
                         indirect = false;
                         continue;
+                }
+                if (dcpu->check) {
+                        enum check_result checked = check_block(cpu, block);
+                        if (checked == CHECK_DIFFERS)
+                                return DBT_STOP_CHECK;
+                        if (checked == CHECK_DONE)
+                                continue;
                 }
                 cpu->shadow = 0;
                 dcpu->last_callout = NULL;
@@ -293,4 +300,12 @@ enum dbt_stop dbt_run(struct cpu *cpu, uint64_t max_blocks)
                         cpu_raise(cpu, EXC_DB);
                 }
         }
+}
+
+enum dbt_stop dbt_run(struct cpu *cpu, uint64_t max_blocks)
+{
+        enum dbt_stop stop = dispatch(cpu, max_blocks);
+
+        cpu_host_begin(cpu);            /* all of the state is in struct cpu, and C may use the registers */
+        return stop;
 }

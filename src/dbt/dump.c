@@ -36,7 +36,7 @@ static size_t disassemble(GString *out, unsigned bits, const uint8_t *bytes, siz
         return length;
 }
 
-void dbt_dump_block(struct dbt *dbt, const struct block *block)
+char *dbt_describe_block(struct dbt *dbt, const struct block *block)
 {
         const struct page_info page = memory_page(dbt->memory, block->gpa);
         unsigned bits = block->context->mode & MODE_CODE64 ? 64 : block->context->mode & MODE_CODE32 ? 32 : 16;
@@ -62,6 +62,13 @@ void dbt_dump_block(struct dbt *dbt, const struct block *block)
                         g_string_append_c(out, '\n');
                 }
         }
-        TRACE(BLOCK, "%s", out->str);
-        g_string_free(out, TRUE);
+        return g_string_free(out, FALSE);
+}
+
+void dbt_dump_block(struct dbt *dbt, const struct block *block)
+{
+        char *text = dbt_describe_block(dbt, block);
+
+        TRACE(BLOCK, "%s", text);
+        g_free(text);
 }

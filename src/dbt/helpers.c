@@ -10,7 +10,7 @@
  * 2  If a write drops the block that is running, the block is left right after the instruction (T14).
  */
 #include "cpu/exec.h"
-#include "dbt/internal.h"
+#include "dbt/check.h"
 
 /* -- The gate to the host ---------------------------------------------------------------------- */
 
@@ -136,6 +136,11 @@ uint8_t *dbt_memory(struct cpu *cpu, uint64_t linear, uint32_t descriptor, const
         }
         if (!tlb_access(cpu, linear, size, access, &host))
                 goto fault;
+        if (dcpu->check && dcpu->check->stepping) {
+                if (!check_access(cpu, linear, size, access))
+                        goto fault;
+                host = NULL;
+        }
         dcpu->linear = linear;
         dcpu->bounce_skip = 0;
         if (descriptor & ACCESS_DESC_SPAN) {
@@ -166,6 +171,8 @@ int dbt_commit(struct cpu *cpu, const uint8_t *return_address)
         uint64_t dropped = dcpu->dbt->counter[DBT_COUNT_INVALIDATED];
         const struct insn_origin *map;
 
+        if (dcpu->check && dcpu->check->stepping)
+                check_store(cpu, dcpu->linear, dcpu->access_bytes);
         cpu_write_linear(cpu, dcpu->linear, bounce(cpu, dcpu->linear), dcpu->access_bytes, user_access(cpu));
         if (dropped == dcpu->dbt->counter[DBT_COUNT_INVALIDATED])
                 return 0;

@@ -46,7 +46,10 @@ enum { BLOCK_MAX_INSNS = 64, BLOCK_MAX_BYTES = 48 * 1024, CACHE_CHUNKS = 8, JC_E
 
 /* Bits of the mode that only the translator uses. */
 #define MODE_ONE_INSN (UINT64_C(1) << 17)       /* leave after one instruction (shadow, TF, check) */
-#define MODE_CAREFUL (UINT64_C(1) << 19)        /* every access has its own check (translate_span.c) */
+#define MODE_CAREFUL (UINT64_C(1) << 42)        /* every access has its own check (translate_span.c) */
+#define MODE_BOUNCED (UINT64_C(1) << 40)        /* every access goes out of line (check's first pass) */
+#define MODE_CHECK (UINT64_C(1) << 41)          /* callouts in blocks of their own (check's second pass) */
+#define MODE_TRANSLATOR (MODE_ONE_INSN | MODE_CAREFUL | MODE_BOUNCED | MODE_CHECK)
 
 /* What a block's translation depends on, interned: blocks compare and hash the small id. */
 struct context {
@@ -54,6 +57,7 @@ struct context {
         uint64_t cs_base;
         uint32_t cs_limit;
         uint32_t id;            /* index + 1 */
+        const struct context *step;     /* check.c: the same with MODE_ONE_INSN and MODE_CAREFUL; NULL until needed */
         uint64_t key;           /* random: what the jump cache adds to RIP, so that no RIP of one context is another's */
 };
 
@@ -112,6 +116,12 @@ struct block {
         struct block_exit *incoming;
         struct block *hash_next;
         struct block *page_next[2];     /* lists of the pages it has bytes in */
+        /* For check.c, in contexts with MODE_CHECK only. */
+        bool callout;                   /* one instruction executed in C */
+        bool vector;                    /* has x87, MMX or SSE instructions */
+        uint32_t runs;
+        uint64_t step_generation;       /* dbt->generation that step[] is of */
+        struct block **step;            /* each of its instructions alone, NULL until needed */
 };
 
 struct code_page {
@@ -201,7 +211,8 @@ struct dbt_cpu {
         struct dbt *dbt;
         const struct context *context[CONTEXT_CACHE];   /* of recent look-ups */
         unsigned context_next;
-        uint64_t extra_mode;            /* or-ed into the mode: MODE_ONE_INSN while checking */
+        uint64_t extra_mode;            /* or-ed into the mode: MODE_CHECK when blocks are checked */
+        struct check *check;            /* check.c; NULL: blocks are not checked */
         bool sleeping;                  /* in dbt_wait().  Atomic */
         int (*interrupt_vector)(struct cpu *cpu);
         void *stack;                    /* mapping that holds stack and this struct */
@@ -277,7 +288,9 @@ struct block *dbt_restore_rip(struct cpu *cpu, const uint8_t *host, const struct
 
 /* -- dump.c ------------------------------------------------------------------------------------ */
 
-/* Guest and host instructions of a block side by side, to the trace. */
+/* Guest and host instructions of a block side by side; caller frees. */
+char *dbt_describe_block(struct dbt *dbt, const struct block *block);
+/* The same to the trace. */
 void dbt_dump_block(struct dbt *dbt, const struct block *block);
 
 static inline void dbt_count(struct dbt *dbt, enum dbt_counter counter, uint64_t n) { dbt->counter[counter] += n; }

@@ -2,6 +2,8 @@
 lodger_core_SOURCES += \
         src/dbt/block.c \
         src/dbt/cache.c \
+        src/dbt/check.h \
+        src/dbt/check_report.c \
         src/dbt/dbt.c \
         src/dbt/dbt.h \
         src/dbt/dump.c \
@@ -22,6 +24,7 @@ lodger_core_SOURCES += \
 
 # block_find() is called by the dispatcher, so it lives here with what may run under guest vector state.
 lodger_gpr_SOURCES += \
+        src/dbt/check.c \
         src/dbt/dispatch.c \
         src/dbt/find.c \
         src/dbt/helpers.c \

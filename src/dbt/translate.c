@@ -136,7 +136,7 @@ struct callout *translate_new_callout(struct translator *t, insn_handler *handle
         callout->handler = handler;
         callout->rip = t->rip;
         callout->next_rip = t->next_rip;
-        callout->mode = t->mode & ~(MODE_ONE_INSN | MODE_CAREFUL);
+        callout->mode = t->mode & ~MODE_TRANSLATOR;
         callout->insn = t->insn;
         g_assert(t->callouts < MAX_CALLOUTS);
         t->callout[t->callouts++] = callout;
@@ -147,6 +147,7 @@ void translate_callout(struct translator *t, insn_handler *handler, bool ends)
 {
         struct callout *callout = translate_new_callout(t, handler);
         callout->ends = ends;
+        t->called = true;
         emit_callout_call(t, callout);
         if (ends)
                 t->ended = true;
@@ -403,6 +404,44 @@ static enum fetch_result fetch(struct translator *t, gpa_t *gpa2)
 
 /* -- The block --------------------------------------------------------------------------------- */
 
+/* Where a block stands, to take its last instruction back. */
+struct mark {
+        uint8_t *p;
+        unsigned colds, exits, maps, callouts;
+        bool shadow;
+};
+
+static struct mark mark_set(const struct translator *t)
+{
+        return (struct mark){ t->e.p, t->colds, t->exits, t->maps, t->callouts, t->shadow };
+}
+
+static void mark_return(struct translator *t, const struct mark *mark)
+{
+        t->e.p = mark->p;
+        t->colds = mark->colds;
+        t->exits = mark->exits;
+        t->maps = mark->maps;
+        t->callouts = mark->callouts;
+        t->shadow = mark->shadow;
+        t->ended = t->called = false;
+}
+
+/* Random numbers and the time. */
+static bool never_the_same(const struct opcode *op)
+{
+        return op->feature == FEATURE_RDRAND || op->feature == FEATURE_RDSEED || op->exec == exec_rdtsc;
+}
+
+/* Where a checked block must end: it runs once by single instructions, which a branch to the very next
+ * one, or a look at requests that come at any time, would make unlike the run as a whole. */
+static bool ends_checked(const struct translator *t)
+{
+        bool branch = t->insn.opcode && (t->insn.opcode->kind == KIND_JCC || t->insn.opcode->kind == KIND_LOOP);
+
+        return mode_has(t, MODE_CHECK) && (t->called || t->poll_after || (branch && !t->insn.imm));
+}
+
 /* "This linear page still comes from this physical page", or leave to the dispatcher. */
 static void emit_page_check(struct translator *t, gva_t linear, gpa_t gpa, struct cold **cold)
 {
@@ -447,6 +486,11 @@ static struct block *finish_block(struct translator *t, gpa_t gpa, gpa_t gpa2, u
         block->checked = cache->p - cache->rw + cache->rx;
         block->host = gpa2 != ~(gpa_t)0 ? block->checked : main_part - cache->rw + cache->rx;
         block->host_bytes = (uint32_t)(t->e.p - cache->p);
+        if (t->mode & MODE_CHECK) {
+                block->callout = t->called;
+                block->vector = t->vector;
+                block->step = cache_meta(cache, block->insns * sizeof *block->step);
+        }
         block->exits = (uint16_t)t->exits;
         block->exit = cache_meta(cache, MAX(1, t->exits) * sizeof *block->exit);
         for (unsigned i = 0; i < t->exits; i++) {
@@ -509,6 +553,16 @@ static bool decode_block(struct translator *t, unsigned max, gpa_t *gpa2)
         return t->planned;
 }
 
+/* Goes on to what follows; an inhibited interrupt stays so across the edge. */
+static void end_falling_through(struct translator *t)
+{
+        if (t->shadow)
+                emit_store8_imm(&t->e, STATE(shadow), 1);
+        t->poll_after = t->shadow;
+        translate_go(t, t->next_rip);
+        t->index++;
+}
+
 struct block *dbt_translate(struct cpu *cpu, const struct context *context, uint64_t rip, gpa_t gpa, unsigned max_insns)
 {
         struct dbt *dbt = dbt_cpu(cpu)->dbt;
@@ -534,7 +588,7 @@ struct block *dbt_translate(struct cpu *cpu, const struct context *context, uint
                               .delta = dbt->cache.rx - dbt->cache.rw };
         t->block_rip = t->rip = rip;
         t->index = t->colds = t->exits = t->maps = t->open_store = t->callouts = t->bytes = 0;
-        t->ended = t->shadow = t->poll_after = false;
+        t->ended = t->shadow = t->poll_after = t->called = t->vector = false;
         t->page = gpa & PAGE_MASK;
         if (!max_insns || max_insns > BLOCK_MAX_INSNS)
                 max_insns = BLOCK_MAX_INSNS;
@@ -550,8 +604,10 @@ struct block *dbt_translate(struct cpu *cpu, const struct context *context, uint
         if (gpa2 != ~(gpa_t)0)
                 emit_page_check(t, context_linear(context, rip + PAGE_SIZE - (linear & (PAGE_SIZE - 1))), gpa2, &check);
         main_part = t->e.p;
+        uint64_t last = rip;
         for (;;) {
                 const struct planned *planned = &t->plan[t->index];
+                struct mark mark = mark_set(t);
                 bool after_shadow = t->shadow;
                 t->insn = planned->insn;
                 t->shadow = false;
@@ -571,6 +627,18 @@ struct block *dbt_translate(struct cpu *cpu, const struct context *context, uint
                 else
                         translate_insn(t);
                 g_assert(!t->open_store);
+                if (planned->result == FETCH_OK && never_the_same(t->insn.opcode))
+                        t->called = true;       /* for the check as good as */
+                if (t->called && t->index > 0 && mode_has(t, MODE_CHECK)) {
+                        mark_return(t, &mark);
+                        t->next_rip = t->rip;
+                        t->rip = last;
+                        t->index--;
+                        end_falling_through(t);
+                        break;
+                }
+                if (planned->result == FETCH_OK && t->insn.opcode->attr & (ATTR_X87 | ATTR_MMX | ATTR_SSE))
+                        t->vector = true;
                 map->ends_block = t->ended;
                 t->bytes += t->insn.length;
                 if (t->ended) {
@@ -579,17 +647,13 @@ struct block *dbt_translate(struct cpu *cpu, const struct context *context, uint
                 }
                 if (t->poll_after && !one)
                         translate_poll(t, t->next_rip, true);
-                if (t->index + 1 < t->planned && has_room(t)) {
+                last = t->rip;
+                if (t->index + 1 < t->planned && has_room(t) && !ends_checked(t)) {
                         t->index++;
                         t->rip = t->next_rip;
                         continue;
                 }
-                /* Falls through to what follows; an inhibited interrupt stays so across the edge. */
-                if (t->shadow)
-                        emit_store8_imm(&t->e, STATE(shadow), 1);
-                t->poll_after = t->shadow;
-                translate_go(t, t->next_rip);
-                t->index++;
+                end_falling_through(t);
                 break;
         }
         unsigned main_maps = t->maps;

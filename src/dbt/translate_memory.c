@@ -122,7 +122,7 @@ uint8_t *translate_tlb_probe(struct translator *t, unsigned size, bool write)
         emit_movzx8(e, H_ADDEND, H_ADDEND);
         emit_load64(e, H_RCX, HOST_MEM_INDEX(H_RSP, H_ADDEND, 3, (int32_t)tags));
         emit_lea64(e, H_RCX, HOST_MEM_INDEX(H_RCX, H_LINEAR, 0, (int32_t)size - 1));
-        if (!mode_has(t, MODE_AC))      /* where alignment is checked, always out of line */
+        if (!(t->mode & (MODE_AC | MODE_BOUNCED)))      /* where alignment is checked, always out of line */
                 emit_if_in_page(t, 5);
         miss = emit_jmp(e, NULL);
         emit_load64(e, H_ADDEND, HOST_MEM_INDEX(H_RSP, H_ADDEND, 3, (int32_t)(view + offsetof(struct tlb_view, addend))));

@@ -24,8 +24,20 @@ lodger_core_SOURCES += \
         src/devices/device.c \
         src/devices/device.h \
         src/devices/dma.h \
+        src/devices/display/vga.c \
+        src/devices/display/vga.h \
+        src/devices/display/vga_common.h \
+        src/devices/display/vga_line.c \
+        src/devices/display/vga_memory.c \
+        src/devices/display/vga_render.c \
+        src/devices/display/vga_vbe.c \
         src/devices/input/i8042.c \
         src/devices/input/i8042.h \
+        src/devices/input/input.c \
+        src/devices/input/input.h \
+        src/devices/input/ps2_common.h \
+        src/devices/input/ps2_keyboard.c \
+        src/devices/input/ps2_mouse.c \
         src/devices/serial/uart16550.c \
         src/devices/serial/uart16550.h \
         src/devices/storage/ata_common.h \

@@ -24,6 +24,7 @@ struct engine {
         const char *name;
         struct dbt *dbt;
         GPtrArray *vcpus;
+        struct engine_options options;
         pthread_mutex_t mutex;          /* everything below, and vcpu->parked */
         pthread_cond_t changed;
         bool paused, stopping;
@@ -61,6 +62,8 @@ struct engine *engine_new(const char *name, struct memory *memory, const struct 
                 return NULL;
         struct engine *engine = g_new0(struct engine, 1);
         engine->name = "dbt";
+        if (options)
+                engine->options = *options;
         engine->dbt = dbt;
         engine->vcpus = g_ptr_array_new_with_free_func(g_free);
         pthread_mutex_init(&engine->mutex, NULL);
@@ -115,6 +118,12 @@ static void *vcpu_thread(void *opaque)
                         break;
                 case DBT_STOP_SHUTDOWN:
                         /* The machine has been told; nothing runs until it resets or ends. */
+                        vcpu->cpu->halted = 1;
+                        vcpu->cpu->iflag = 0;
+                        break;
+                case DBT_STOP_CHECK:
+                        if (vcpu->engine->options.check_failed)
+                                vcpu->engine->options.check_failed(vcpu->engine->options.opaque);
                         vcpu->cpu->halted = 1;
                         vcpu->cpu->iflag = 0;
                         break;

@@ -19,6 +19,9 @@ struct engine;
 struct engine_options {
         bool check;                     /* run each block twice and compare */
         uint64_t cache_bytes;           /* translated code; 0: default */
+        /* A vCPU thread, without locks: check found a difference, has reported it, and the vCPU will not run on. */
+        void (*check_failed)(void *opaque);
+        void *opaque;
 };
 
 /* Whether the named engine can run here; the reason, and what to do, in *why (caller frees). */

@@ -6,6 +6,7 @@
 #include <gio/gio.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "machine/firmware.h"
 #include "memory/memory.h"
 
@@ -13,15 +14,16 @@
 #define FIRMWARE_PATH "/usr/share/seabios"
 #endif
 #define FIRMWARE_NAME "bios-256k.bin"
+#define VGA_BIOS_NAME "vgabios-stdvga.bin"
 
-enum { FIRMWARE_MAX_BYTES = 16 << 20 };
+enum { FIRMWARE_MAX_BYTES = 16 << 20, VGA_BIOS_MAX_BYTES = 256 << 10 };
 
-static char *firmware_find(void)
+static char *firmware_find(const char *name)
 {
         char **directories = g_strsplit(FIRMWARE_PATH, ":", -1), *found = NULL;
 
         for (char **directory = directories; *directory && !found; directory++) {
-                char *path = g_build_filename(*directory, FIRMWARE_NAME, NULL);
+                char *path = g_build_filename(*directory, name, NULL);
 
                 if (**directory && g_file_test(path, G_FILE_TEST_IS_REGULAR))
                         found = path;
@@ -54,7 +56,7 @@ static bool firmware_check(const char *path, const uint8_t *bytes, gsize size, G
 
 GBytes *firmware_load(const char *file, GError **error)
 {
-        char *path = file ? g_strdup(file) : firmware_find(), *bytes;
+        char *path = file ? g_strdup(file) : firmware_find(FIRMWARE_NAME), *bytes;
         gsize size;
 
         if (!path) {
@@ -74,4 +76,30 @@ GBytes *firmware_load(const char *file, GError **error)
         }
         g_free(path);
         return g_bytes_new_take(bytes, size);
+}
+
+GBytes *firmware_load_vga(void)
+{
+        char *path = firmware_find(VGA_BIOS_NAME), *bytes;
+        GError *error = NULL;
+        gsize size;
+
+        if (!path) {
+                log_warning("no VGA BIOS (%s) in %s: the screen stays dark until the guest drives it", VGA_BIOS_NAME,
+                            FIRMWARE_PATH);
+                return NULL;
+        }
+        if (!g_file_get_contents(path, &bytes, &size, &error)) {
+                log_warning("%s", error->message);
+                g_error_free(error);
+                g_free(path);
+                return NULL;
+        }
+        /* An option ROM starts with 55h AAh; its length in units of 512 bytes follows. */
+        if (size < 512 || size > VGA_BIOS_MAX_BYTES || (uint8_t)bytes[0] != 0x55 || (uint8_t)bytes[1] != 0xaa) {
+                log_warning("%s: not an option ROM: the screen stays dark until the guest drives it", path);
+                g_clear_pointer(&bytes, g_free);
+        }
+        g_free(path);
+        return bytes ? g_bytes_new_take(bytes, size) : NULL;
 }

@@ -11,4 +11,7 @@ enum { FIRMWARE_LOW_BYTES = 128 << 10 };
 /* file: NULL finds the distribution's SeaBIOS.  NULL with error set when there is none or it is no ROM image. */
 GBytes *firmware_load(const char *file, GError **error);
 
+/* The VGA BIOS of the same distribution; NULL when there is none, which a machine can do without. */
+GBytes *firmware_load_vga(void);
+
 #endif

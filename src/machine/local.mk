@@ -13,6 +13,8 @@ lodger_core_SOURCES += \
         src/machine/internal.h \
         src/machine/machine.c \
         src/machine/machine.h \
+        src/machine/manage.c \
+        src/machine/manage.h \
         src/machine/pc.c \
         src/machine/pci.c \
         src/machine/pci.h \

@@ -39,6 +39,7 @@ enum machine_end {
         MACHINE_END_RESET,              /* 3: reset or triple fault under no_reboot */
         MACHINE_END_TIMEOUT,            /* 4 */
         MACHINE_END_DEBUG_EXIT,         /* status given by the guest */
+        MACHINE_END_CHECK,              /* 1: the translator's self-check found a difference */
 };
 
 struct machine;

@@ -5,7 +5,7 @@
  * Physical map (RAM offsets equal addresses below the hole; the rest of RAM follows at 4 GiB):
  *
  *      00000000-0009ffff   RAM
- *      000a0000-000bffff   VGA window (nothing yet); RAM behind it opens with SMRAM
+ *      000a0000-000bffff   VGA window; RAM behind it opens with SMRAM
  *      000c0000-000fffff   RAM or ROM by the host bridge's PAM registers; the firmware's last 128 KiB
  *                          answer at E0000h
  *      00100000-low end    RAM, up to 3 GiB
@@ -31,6 +31,7 @@
 #include "devices/chipset/piix4_pm.h"
 #include "devices/chipset/pit.h"
 #include "devices/chipset/rtc.h"
+#include "devices/display/vga.h"
 #include "devices/input/i8042.h"
 #include "devices/serial/uart16550.h"
 #include "machine/acpi.h"
@@ -238,6 +239,19 @@ static bool pc_add_pci(struct machine *machine, const uint8_t *low_rom, GError *
                machine_start_device(machine->isa_bridge, error) && machine_start_device(machine->pm, error);
 }
 
+static bool pc_add_vga(struct machine *machine, GError **error)
+{
+        GBytes *rom = firmware_load_vga();
+
+        machine->vga = machine_add_device(machine, "vga", "vga");
+        pci_attach(machine->pci, machine->vga, PCI_DEVFN(2, 0));
+        if (rom) {
+                vga_set_rom(machine->vga, rom);
+                g_bytes_unref(rom);
+        }
+        return machine_start_device(machine->vga, error);
+}
+
 static bool pc_add_isa(struct machine *machine, GError **error)
 {
         struct device *port92;
@@ -249,6 +263,7 @@ static bool pc_add_isa(struct machine *machine, GError **error)
         machine->kbc = machine_add_device(machine, "i8042", "keyboard-controller");
         i8042_connect_irqs(machine->kbc, pc_isa_irq(machine, IRQ_KEYBOARD, PC_IRQ_DEVICE),
                            pc_isa_irq(machine, IRQ_MOUSE, PC_IRQ_DEVICE));
+        i8042_connect_input(machine->kbc, machine->input);
         machine->ferr = machine_add_device(machine, "ferr", "ferr");
         ferr_connect_irq(machine->ferr, pc_isa_irq(machine, IRQ_FPU, PC_IRQ_DEVICE));
         port92 = machine_add_device(machine, "port92", "port92");
@@ -381,7 +396,8 @@ bool pc_build(struct machine *machine, const struct machine_config *config, GErr
         pc_map_ram(machine);
         low_rom = pc_map_firmware(machine);
         if (!pc_add_interrupt_controllers(machine, error) || !pc_add_pci(machine, low_rom, error) ||
-            !pc_add_isa(machine, error) || !storage_add(machine, config, error) || !pc_add_serial_ports(machine, error) ||
+            !pc_add_vga(machine, error) || !pc_add_isa(machine, error) || !storage_add(machine, config, error) ||
+            !pc_add_serial_ports(machine, error) ||
             !pc_add_debug_devices(machine, config, error) || !pc_add_fw_cfg(machine, error))
                 return false;
         pc_fill_cmos(machine, config);

@@ -91,6 +91,9 @@ struct memory {
 
 /* map.c: recomputes segments and view, publishes them, and tells the listeners. */
 void memory_map_update(struct memory *memory);
+/* The same after a region of `size` bytes was changed (its address, its bytes, whether it is seen):
+ * `before` is a copy of what it was.  Cheaper for the vCPUs where no code is concerned. */
+void memory_map_update_region(struct memory_region *region, const struct memory_region *before);
 void memory_map_free(struct memory *memory);
 /* map.c: the segment that holds gpa; NULL when nothing is there, and then *end is where something
  * begins (or the end of the address space). */

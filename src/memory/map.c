@@ -191,13 +191,67 @@ static void view_update(struct memory *memory)
 
 /* -- Entry points ------------------------------------------------------------------------------ */
 
+static void map_changed(struct memory *memory)
+{
+        for (struct memory_listener *listener = memory->listeners; listener; listener = listener->next)
+                if (listener->map_changed)
+                        listener->map_changed(listener->opaque);
+}
+
 void memory_map_update(struct memory *memory)
 {
         segments_update(memory);
         view_update(memory);
+        map_changed(memory);
+}
+
+static void data_moved(struct memory *memory)
+{
         for (struct memory_listener *listener = memory->listeners; listener; listener = listener->next)
-                if (listener->map_changed)
+                if (listener->data_moved)
+                        listener->data_moved(listener->opaque);
+                else if (listener->map_changed)
                         listener->map_changed(listener->opaque);
+}
+
+/* Whether translated code was made of what [gpa, gpa + size) shows. */
+static bool range_holds_code(const struct memory *memory, gpa_t gpa, uint64_t size)
+{
+        while (size) {
+                gpa_t end;
+                const struct segment_range *segment = memory_map_find(memory, gpa, &end);
+                uint64_t n = end > gpa ? MIN(size, end - gpa) : size;
+
+                if (segment && segment->region->kind != PAGE_MMIO) {
+                        uint64_t offset = segment->region->offset + segment->offset + (gpa - segment->first);
+
+                        for (uint64_t page = offset >> PAGE_SHIFT; page <= (offset + n - 1) >> PAGE_SHIFT; page++)
+                                if (__atomic_load_n(&memory->states[page], __ATOMIC_SEQ_CST) & PAGE_HOLDS_CODE)
+                                        return true;
+                }
+                gpa += n;
+                size -= n;
+        }
+        return false;
+}
+
+static bool change_holds_code(const struct memory_region *region, const struct memory_region *before)
+{
+        return (region->enabled && range_holds_code(region->memory, region->gpa, region->size)) ||
+               (before->enabled && range_holds_code(region->memory, before->gpa, before->size));
+}
+
+void memory_map_update_region(struct memory_region *region, const struct memory_region *before)
+{
+        struct memory *memory = region->memory;
+        bool code = change_holds_code(region, before);          /* in what was shown there until now */
+
+        segments_update(memory);
+        view_update(memory);
+        if (code || change_holds_code(region, before))
+                map_changed(memory);
+        else
+                data_moved(memory);
 }
 
 void memory_map_free(struct memory *memory)

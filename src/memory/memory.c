@@ -140,17 +140,41 @@ static struct memory_region *region_add(struct memory *memory, gpa_t gpa, uint64
         return region;
 }
 
+/* Within RAM, or within what follows it. */
+static bool offset_valid(const struct memory *memory, uint64_t offset, uint64_t size)
+{
+        uint64_t end = offset < memory->ram_bytes ? memory->ram_bytes : memory_used_bytes(memory);
+
+        return offset <= end && size <= end - offset;
+}
+
 struct memory_region *memory_map_ram(struct memory *memory, gpa_t gpa, uint64_t ram_offset, uint64_t size,
                                      bool read_only, int priority, const char *name)
 {
         g_assert(!(gpa % PAGE_SIZE) && !(ram_offset % PAGE_SIZE) && !(size % PAGE_SIZE));
-        g_assert(ram_offset <= memory->ram_bytes && size <= memory->ram_bytes - ram_offset);
+        g_assert(offset_valid(memory, ram_offset, size));
 
         struct memory_region *region =
                 region_add(memory, gpa, size, read_only ? PAGE_ROM : PAGE_RAM, priority, name);
         region->offset = ram_offset;
         memory_map_update(memory);
         return region;
+}
+
+uint64_t memory_reserve(struct memory *memory, uint64_t size)
+{
+        uint64_t offset = memory->ram_bytes + memory->rom_used;
+
+        g_assert(!(size % PAGE_SIZE));
+        if (size > ROM_AREA_BYTES - memory->rom_used)
+                return 0;
+        memory->rom_used += size;
+        return offset;
+}
+
+uint64_t memory_used_bytes(const struct memory *memory)
+{
+        return memory->ram_bytes + memory->rom_used;
 }
 
 struct memory_region *memory_map_rom(struct memory *memory, gpa_t gpa, const void *bytes, size_t size,
@@ -185,11 +209,23 @@ void memory_region_set(struct memory_region *region, gpa_t gpa, bool enabled)
         g_assert(region->kind == PAGE_MMIO || !(gpa % PAGE_SIZE));
         if (region->gpa == gpa && region->enabled == enabled)
                 return;
-        bool seen = region->enabled || enabled;
+        struct memory_region before = *region;
         region->gpa = gpa;
         region->enabled = enabled;
-        if (seen)
-                memory_map_update(region->memory);
+        if (before.enabled || enabled)
+                memory_map_update_region(region, &before);
+}
+
+void memory_region_set_offset(struct memory_region *region, uint64_t ram_offset)
+{
+        g_assert(region->kind != PAGE_MMIO && !(ram_offset % PAGE_SIZE));
+        g_assert(offset_valid(region->memory, ram_offset, region->size));
+        if (region->offset == ram_offset)
+                return;
+        struct memory_region before = *region;
+        region->offset = ram_offset;
+        if (region->enabled)
+                memory_map_update_region(region, &before);
 }
 
 void memory_region_set_read_only(struct memory_region *region, bool read_only)

@@ -65,6 +65,9 @@ struct page_info {
 struct memory_listener {
         /* The map or a page's permissions changed: drop cached translations (all vCPUs). */
         void (*map_changed)(void *opaque);
+        /* The same when no page of it held code or does now (bank switching, a frame buffer that moves):
+         * host addresses are stale, translated code is not.  NULL: map_changed is called. */
+        void (*data_moved)(void *opaque);
         /* Bytes [gpa, gpa+size) of a page that holds code are about to be, or were just, written. */
         void (*code_written)(void *opaque, gpa_t gpa, size_t size);
         void *opaque;
@@ -80,7 +83,7 @@ uint8_t *memory_ram(const struct memory *memory);       /* RAM page 0, the writa
 
 /* -- The map ----------------------------------------------------------------------------------- */
 
-/* Places RAM bytes [ram_offset, +size) at gpa.  Later and higher-priority regions cover earlier ones.
+/* Places bytes [ram_offset, +size) of RAM, or of what memory_reserve() gave, at gpa.  Later and higher-priority regions cover earlier ones.
  * All addresses and sizes are multiples of PAGE_SIZE, except for MMIO regions. */
 struct memory_region *memory_map_ram(struct memory *memory, gpa_t gpa, uint64_t ram_offset, uint64_t size,
                                      bool read_only, int priority, const char *name);
@@ -89,6 +92,14 @@ struct memory_region *memory_map_rom(struct memory *memory, gpa_t gpa, const voi
                                      int priority, const char *name);
 struct memory_region *memory_map_mmio(struct memory *memory, gpa_t gpa, uint64_t size, const struct mmio_ops *ops,
                                       void *opaque, int priority, const char *name);
+/* Sets aside zeroed memory of a device (video memory), in the file after RAM: an offset that memory_map_ram()
+ * takes, memory_ram() + offset being its bytes; 0 when ROMs and devices have used up their 64 MiB.  It is
+ * never given back. */
+uint64_t memory_reserve(struct memory *memory, uint64_t size);
+/* RAM and what was set aside after it, from memory_ram() on: what a copy of the machine's memory consists of. */
+uint64_t memory_used_bytes(const struct memory *memory);
+/* Shows other bytes in a RAM region (bank switching). */
+void memory_region_set_offset(struct memory_region *region, uint64_t ram_offset);
 /* Moves, hides or shows a region (PCI BARs, PAM). */
 void memory_region_set(struct memory_region *region, gpa_t gpa, bool enabled);
 void memory_region_set_read_only(struct memory_region *region, bool read_only);

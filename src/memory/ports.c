@@ -106,9 +106,10 @@ void ports_unmap(struct port_range *range)
 /* Size of the next piece of an access at port: naturally aligned, within left, within what answers. */
 static unsigned piece_size(const struct port_range *range, uint16_t port, unsigned left)
 {
-        unsigned size = range && range->ops->max_size ? range->ops->max_size : 1;
+        unsigned takes = range ? range->ops->max_size : 1, size = MAX(takes & ~(unsigned)PORTS_UNALIGNED, 1);
+        bool aligned = !(takes & PORTS_UNALIGNED);
 
-        while (size > left || port % size || (uint32_t)port + size > (range ? range_end(range) : PORT_COUNT))
+        while (size > left || (aligned && port % size) || (uint32_t)port + size > (range ? range_end(range) : PORT_COUNT))
                 size /= 2;
         return size;
 }

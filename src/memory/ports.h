@@ -15,10 +15,13 @@
 struct ports;
 struct port_range;
 
+/* In max_size: wide accesses at odd ports come whole too (the Bochs display's data port). */
+enum { PORTS_UNALIGNED = 0x80 };
+
 struct port_ops {
         uint32_t (*read)(void *opaque, uint16_t port, unsigned size);   /* port: the absolute number */
         void (*write)(void *opaque, uint16_t port, uint32_t value, unsigned size);
-        uint8_t max_size;       /* 1, 2 or 4; 0 means 1 */
+        uint8_t max_size;       /* 1, 2 or 4; 0 means 1; with PORTS_UNALIGNED perhaps */
 };
 
 struct ports *ports_new(struct lock *machine_lock);

@@ -2,6 +2,7 @@
 # One line a test: its name; then, below, its sources.  Kept sorted.
 if HAVE_CHECK
 check_PROGRAMS += tests/unit/test_access
+check_PROGRAMS += tests/unit/test_check
 check_PROGRAMS += tests/unit/test_clock
 check_PROGRAMS += tests/unit/test_cpuid
 check_PROGRAMS += tests/unit/test_dbt
@@ -16,6 +17,7 @@ check_PROGRAMS += tests/unit/test_exec_fpu
 check_PROGRAMS += tests/unit/test_exec_integer
 check_PROGRAMS += tests/unit/test_exec_system
 check_PROGRAMS += tests/unit/test_ioapic
+check_PROGRAMS += tests/unit/test_kick
 check_PROGRAMS += tests/unit/test_lapic
 check_PROGRAMS += tests/unit/test_lock
 check_PROGRAMS += tests/unit/test_log
@@ -28,11 +30,15 @@ check_PROGRAMS += tests/unit/test_pit
 check_PROGRAMS += tests/unit/test_ports
 check_PROGRAMS += tests/unit/test_segment
 check_PROGRAMS += tests/unit/test_state
+check_PROGRAMS += tests/unit/test_traps
 check_PROGRAMS += tests/unit/test_uart
 endif
 
 tests_unit_test_access_SOURCES = tests/unit/test_access.c tests/unit/cpu_fixture.h
 tests_unit_test_access_LDADD = $(test_libs)
+
+tests_unit_test_check_SOURCES = tests/unit/test_check.c tests/unit/dbt_fixture.h
+tests_unit_test_check_LDADD = $(test_libs)
 
 tests_unit_test_clock_SOURCES = tests/unit/test_clock.c tests/unit/unit.h
 tests_unit_test_clock_LDADD = $(test_libs)
@@ -69,6 +75,9 @@ tests_unit_test_exec_system_LDADD = $(test_libs)
 
 tests_unit_test_ioapic_SOURCES = tests/unit/test_ioapic.c tests/unit/rig.h tests/unit/unit.h
 tests_unit_test_ioapic_LDADD = $(test_libs)
+
+tests_unit_test_kick_SOURCES = tests/unit/test_kick.c tests/unit/dbt_fixture.h
+tests_unit_test_kick_LDADD = $(test_libs)
 
 tests_unit_test_lapic_SOURCES = tests/unit/test_lapic.c tests/unit/cpu_fixture.h
 tests_unit_test_lapic_LDADD = $(test_libs)
@@ -135,6 +144,9 @@ tests_unit_test_rtc_LDADD = $(test_libs)
 
 tests_unit_test_state_SOURCES = tests/unit/test_state.c
 tests_unit_test_state_LDADD = $(test_libs)
+
+tests_unit_test_traps_SOURCES = tests/unit/test_traps.c
+tests_unit_test_traps_LDADD = $(test_libs)
 
 tests_unit_test_uart_SOURCES = tests/unit/test_uart.c tests/unit/rig.h tests/unit/unit.h
 tests_unit_test_uart_LDADD = $(test_libs)

@@ -179,6 +179,22 @@ START_TEST(T14_next_instruction)
 }
 END_TEST
 
+/* Vector state survives what C does with the registers after dbt_run() has returned. */
+START_TEST(vector_state_between_runs)
+{
+        double value = 1.5;
+
+        cpu->cr4 |= CR4_OSFXSR;
+        dbt_state_changed(cpu);
+        RUN("\x66\x0f\x76\xc0\xf4");           /* pcmpeqd xmm0, xmm0 */
+        ck_assert(!cpu->vector_live);
+        __asm__ volatile("movsd %0, %%xmm0" : : "m"(value) : "xmm0");
+        dbt_flush(dbt);
+        RUN("\x66\x0f\x7e\xc0\xf4");           /* movd eax, xmm0 */
+        ck_assert_uint_eq(cpu->regs[RAX], 0xffffffff);
+}
+END_TEST
+
 static void add(TCase *tcase)
 {
         tcase_add_test(tcase, arithmetic);
@@ -187,6 +203,7 @@ static void add(TCase *tcase)
         tcase_add_test(tcase, high_bytes);
         tcase_add_test(tcase, divide_error_restores_state);
         tcase_add_test(tcase, T14_next_instruction);
+        tcase_add_test(tcase, vector_state_between_runs);
 }
 
 int main(void)

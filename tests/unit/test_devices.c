@@ -225,7 +225,7 @@ static void round_trip(const struct device_class *class, unsigned seed)
 
         bench_open(&loaded, class);
         rig_set_time(&loaded.rig, clock_now_ns(original.rig.clock));
-        memcpy(memory_ram(loaded.rig.memory), memory_ram(original.rig.memory), memory_ram_bytes(loaded.rig.memory));
+        memcpy(memory_ram(loaded.rig.memory), memory_ram(original.rig.memory), memory_used_bytes(loaded.rig.memory));
         if (original.bus)
                 move(&original, original.bus, &loaded, loaded.bus);
         move(&original, original.device, &loaded, loaded.device);

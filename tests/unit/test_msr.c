@@ -53,8 +53,9 @@ START_TEST(unknown_ones_fault)
         use("host");
         read_refused(0x12345678);
         write_refused(0x12345678, 0);
-        read_refused(MSR_KERNEL_GS_BASE);
         read_refused(0xc0011022);
+        use("pentium3");
+        read_refused(MSR_KERNEL_GS_BASE);
         use("486");
         read_refused(MSR_TSC);
         use("pentium");
@@ -85,15 +86,23 @@ START_TEST(tsc_is_set_by_offset)
 }
 END_TEST
 
-START_TEST(efer_takes_nx_only)
+/* What CPUID offers may be set, the rest is reserved (SDM 4, table 2-2); LMA is read-only. */
+START_TEST(efer_takes_what_cpuid_offers)
 {
         use("host");
         write_ok(MSR_EFER, EFER_NXE);
         ck_assert_uint_eq(cpu->efer, EFER_NXE);
+        write_refused(MSR_EFER, 1 << 1);
+        if (cpu_has(cpu, FEATURE_LM)) {
+                write_ok(MSR_EFER, EFER_NXE | EFER_LME | EFER_LMA | EFER_SCE);
+                ck_assert_uint_eq(read_ok(MSR_EFER), EFER_NXE | EFER_LME | EFER_SCE);
+                cpu->cr0 |= CR0_PG;
+                write_refused(MSR_EFER, EFER_NXE | EFER_SCE);
+                cpu->cr0 &= ~(uint64_t)CR0_PG;
+        }
+        use("pentium3");
         write_refused(MSR_EFER, EFER_LME);
         write_refused(MSR_EFER, EFER_SCE);
-        write_refused(MSR_EFER, 1 << 1);
-        ck_assert_uint_eq(read_ok(MSR_EFER), EFER_NXE);
 }
 END_TEST
 
@@ -178,7 +187,7 @@ static void fill(TCase *cases)
 {
         tcase_add_test(cases, unknown_ones_fault);
         tcase_add_test(cases, tsc_is_set_by_offset);
-        tcase_add_test(cases, efer_takes_nx_only);
+        tcase_add_test(cases, efer_takes_what_cpuid_offers);
         tcase_add_test(cases, memory_types_are_checked);
         tcase_add_test(cases, sysenter_holds_32_bits);
         tcase_add_test(cases, mitigations_are_not_needed);

@@ -131,10 +131,15 @@ guest_stubs:
 common:
         cld
         pushal
-        pushl %ds
-        pushl %es
-        pushl %fs
-        pushl %gs
+        /* Not pushl: many processors write only the selector and leave the upper half of the slot. */
+        movl %ds, %eax
+        pushl %eax
+        movl %es, %eax
+        pushl %eax
+        movl %fs, %eax
+        pushl %eax
+        movl %gs, %eax
+        pushl %eax
         movl $0x10, %eax
         movl %eax, %ds
         popl guest_frame+FRAME_GS
