@@ -266,7 +266,7 @@ static struct block *step_block(struct cpu *cpu, struct block *block, unsigned i
         struct context *context = (struct context *)block->context;
         if (!context->step)
                 context->step = dbt_slow_context(dbt, (context->mode & ~MODE_CHECK) | MODE_ONE_INSN | MODE_BOUNCED,
-                                                 context->cs_base, context->cs_limit);
+                                                 context->cs_base, context->cs_limit, context->debug_key);
         gpa_t gpa = block->gpa + block->map[i].guest_offset;
         step = block_find(dbt, context->step, cpu->rip, gpa);
         if (step && step->gpa2 != block->gpa2) {
@@ -330,7 +330,8 @@ static void run_careful(struct cpu *cpu, const struct block *block)
 
         cpu_host_begin(cpu);
         dbt_count(dbt, DBT_COUNT_CHECK_NOT_SPAN, 1);
-        const struct context *context = dbt_slow_context(dbt, (from->mode & ~MODE_CHECK) | MODE_CAREFUL, from->cs_base, from->cs_limit);
+        const struct context *context = dbt_slow_context(dbt, (from->mode & ~MODE_CHECK) | MODE_CAREFUL, from->cs_base, from->cs_limit,
+                                                         from->debug_key);
         struct block *careful = block_find(dbt, context, cpu->rip, gpa);
         if (!careful)
                 careful = dbt_slow_translate(cpu, context, cpu->rip, gpa);

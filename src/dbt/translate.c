@@ -17,6 +17,7 @@
 #include <string.h>
 #include "base/log.h"
 #include "cpu/cpuid.h"
+#include "cpu/debug.h"
 #include "cpu/exec.h"
 #include "cpu/tlb.h"
 #include "dbt/translate.h"
@@ -176,6 +177,11 @@ static insn_handler *vector_fault(const struct translator *t)
 {
         uint32_t attr = t->insn.opcode->attr;
 
+        if (attr & ATTR_AVX) {
+                if (!mode_has(t, MODE_AVX))
+                        return dbt_raise_ud;
+                return mode_has(t, MODE_FPU_TS) ? dbt_raise_nm : NULL;
+        }
         if (attr & ATTR_SSE) {
                 if (mode_has(t, MODE_FPU_EM) || !mode_has(t, MODE_OSFXSR))
                         return dbt_raise_ud;
@@ -411,6 +417,15 @@ static enum fetch_result fetch(struct translator *t, gpa_t *gpa2)
 
 /* -- The block --------------------------------------------------------------------------------- */
 
+/* An instruction with a breakpoint is always the first of its block. */
+static bool has_breakpoint(const struct translator *t)
+{
+        uint32_t hits;
+        bool debugger;
+
+        return t->context->debug_key && cpu_debug_executes(t->cpu, context_linear(t->context, t->rip), &hits, &debugger);
+}
+
 /* Where a block stands, to take its last instruction back. */
 struct mark {
         uint8_t *p;
@@ -544,7 +559,7 @@ static bool decode_block(struct translator *t, unsigned max, gpa_t *gpa2)
                 struct planned *planned = &t->plan[t->planned];
                 gpa_t crossing;
                 t->index = t->planned;
-                planned->result = fetch(t, &crossing);
+                planned->result = t->planned && has_breakpoint(t) ? FETCH_STOP : fetch(t, &crossing);
                 if (planned->result == FETCH_STOP)
                         break;
                 planned->insn = t->insn;
@@ -613,6 +628,7 @@ struct block *dbt_translate(struct cpu *cpu, const struct context *context, uint
                 emit_page_check(t, context_linear(context, rip + PAGE_SIZE - (linear & (PAGE_SIZE - 1))), gpa2, &check);
         main_part = t->e.p;
         uint64_t last = rip;
+        bool breakpoint = has_breakpoint(t);
         for (;;) {
                 const struct planned *planned = &t->plan[t->index];
                 struct mark mark = mark_set(t);
@@ -628,6 +644,9 @@ struct block *dbt_translate(struct cpu *cpu, const struct context *context, uint
                 map->ends_block = false;
                 if (after_shadow)
                         emit_store8_imm(&t->e, STATE(shadow), 0);
+                if (breakpoint)
+                        translate_callout(t, dbt_breakpoint, false);
+                breakpoint = false;
                 if (planned->result == FETCH_INVALID)
                         translate_raise(t, dbt_raise_ud);
                 else if (planned->result == FETCH_GP)

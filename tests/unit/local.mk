@@ -29,6 +29,7 @@ check_PROGRAMS += tests/unit/test_parse
 check_PROGRAMS += tests/unit/test_pic
 check_PROGRAMS += tests/unit/test_pit
 check_PROGRAMS += tests/unit/test_ports
+check_PROGRAMS += tests/unit/test_ps2
 check_PROGRAMS += tests/unit/test_segment
 check_PROGRAMS += tests/unit/test_state
 check_PROGRAMS += tests/unit/test_traps
@@ -114,6 +115,9 @@ tests_unit_test_pit_LDADD = $(test_libs)
 tests_unit_test_ports_SOURCES = tests/unit/test_ports.c tests/unit/unit.h
 tests_unit_test_ports_LDADD = $(test_libs)
 
+tests_unit_test_ps2_SOURCES = tests/unit/test_ps2.c tests/unit/rig.h tests/unit/unit.h
+tests_unit_test_ps2_LDADD = $(test_libs)
+
 tests_unit_test_segment_SOURCES = tests/unit/test_segment.c tests/unit/cpu_fixture.h
 tests_unit_test_segment_LDADD = $(test_libs)
 
@@ -154,3 +158,10 @@ tests_unit_test_traps_LDADD = $(test_libs)
 
 tests_unit_test_uart_SOURCES = tests/unit/test_uart.c tests/unit/rig.h tests/unit/unit.h
 tests_unit_test_uart_LDADD = $(test_libs)
+
+if HAVE_CHECK
+check_PROGRAMS += tests/unit/test_vga
+endif
+
+tests_unit_test_vga_SOURCES = tests/unit/test_vga.c tests/unit/rig.h tests/unit/unit.h
+tests_unit_test_vga_LDADD = $(test_libs)
