@@ -84,9 +84,11 @@ static bool check_words(const struct run_options *options, struct machine_config
                         return refuse(status, EXIT_USAGE, "--memory", options->memory,
                                       _("not a whole number of MiB; write for example 512M or 2G"));
         }
-        if (options->cpu != NULL && cpu_model_find(options->cpu) == NULL)
+        if (options->cpu != NULL && cpu_model_find(options->cpu) == NULL && strcmp(options->cpu, "x86-64-v4") != 0)
                 return refuse(status, EXIT_USAGE, "--cpu", options->cpu,
-                              _("no such model; write host, 486, pentium, pentium3 or core2"));
+                              _("no such model; write host, 486, pentium, pentium3, core2, x86-64-v1, x86-64-v2 or x86-64-v3"));
+        if (options->cpu != NULL && cpu_model_why_not(options->cpu) != NULL)
+                return refuse(status, EXIT_USAGE, "--cpu", options->cpu, cpu_model_why_not(options->cpu));
         if (options->cpus != 1) {
                 g_snprintf(number, sizeof(number), "%d", options->cpus);
                 return refuse(status, EXIT_USAGE, "--cpus", number, _("this version runs one vCPU; write 1 or leave it out"));
@@ -325,7 +327,7 @@ int run_main(int argc, char **argv)
                 { "memory", 0, 0, G_OPTION_ARG_STRING, &options.memory, N_("the guest's memory (default: 512M)"), N_("SIZE") },
                 { "cpus", 0, 0, G_OPTION_ARG_INT, &options.cpus, N_("number of vCPUs (one in this version)"), "N" },
                 { "cpu", 0, 0, G_OPTION_ARG_STRING, &options.cpu,
-                  N_("CPU model: host, 486, pentium, pentium3, core2 (default: host)"), N_("MODEL") },
+                  N_("CPU model: host, 486, pentium, pentium3, core2, x86-64-v1, x86-64-v2, x86-64-v3 (default: host)"), N_("MODEL") },
                 { "firmware", 0, 0, G_OPTION_ARG_FILENAME, &options.firmware,
                   N_("firmware image (default: the distribution's SeaBIOS)"), N_("FILE") },
                 { "kernel", 0, 0, G_OPTION_ARG_FILENAME, &options.kernel, N_("Linux or Multiboot image to start directly"), N_("FILE") },

@@ -4,6 +4,7 @@ if HAVE_CHECK
 check_PROGRAMS += tests/unit/test_access
 check_PROGRAMS += tests/unit/test_check
 check_PROGRAMS += tests/unit/test_clock
+check_PROGRAMS += tests/unit/test_confined
 check_PROGRAMS += tests/unit/test_cpuid
 check_PROGRAMS += tests/unit/test_dbt
 check_PROGRAMS += tests/unit/test_decode
@@ -43,6 +44,9 @@ tests_unit_test_check_LDADD = $(test_libs)
 
 tests_unit_test_clock_SOURCES = tests/unit/test_clock.c tests/unit/unit.h
 tests_unit_test_clock_LDADD = $(test_libs)
+
+tests_unit_test_confined_SOURCES = tests/unit/test_confined.c tests/unit/dbt_fixture.h
+tests_unit_test_confined_LDADD = $(test_libs)
 
 tests_unit_test_cpuid_SOURCES = tests/unit/test_cpuid.c tests/unit/cpu_fixture.h
 tests_unit_test_cpuid_LDADD = $(test_libs)
@@ -154,3 +158,10 @@ tests_unit_test_traps_LDADD = $(test_libs)
 
 tests_unit_test_uart_SOURCES = tests/unit/test_uart.c tests/unit/rig.h tests/unit/unit.h
 tests_unit_test_uart_LDADD = $(test_libs)
+
+if HAVE_CHECK
+check_PROGRAMS += tests/unit/test_vga
+endif
+
+tests_unit_test_vga_SOURCES = tests/unit/test_vga.c tests/unit/rig.h tests/unit/unit.h
+tests_unit_test_vga_LDADD = $(test_libs)

@@ -195,6 +195,22 @@ START_TEST(vector_state_between_runs)
 }
 END_TEST
 
+/* STI inhibits interrupts for one instruction only if IF was clear (SDM 2B, STI). */
+START_TEST(sti_with_if_set)
+{
+        for (unsigned iflag = 0; iflag < 2; iflag++) {
+                memory_ram(memory)[CODE + 0xfff] = 0xfb;
+                cpu->rip = CODE + 0xfff;
+                cpu->iflag = (uint8_t)iflag;
+                cpu->shadow = 0;
+                dbt_run(cpu, 1);
+                ck_assert_uint_eq(cpu->rip, CODE + 0x1000);
+                ck_assert_uint_eq(cpu->iflag, 1);
+                ck_assert_uint_eq(cpu->shadow, !iflag);
+        }
+}
+END_TEST
+
 static void add(TCase *tcase)
 {
         tcase_add_test(tcase, arithmetic);
@@ -204,6 +220,7 @@ static void add(TCase *tcase)
         tcase_add_test(tcase, divide_error_restores_state);
         tcase_add_test(tcase, T14_next_instruction);
         tcase_add_test(tcase, vector_state_between_runs);
+        tcase_add_test(tcase, sti_with_if_set);
 }
 
 int main(void)
