@@ -16,6 +16,7 @@
 #include "cli/cli.h"
 #include "cli/parse.h"
 #include "cpu/cpuid.h"
+#include "gdb/gdb.h"
 #include "machine/machine.h"
 
 enum { SERIAL_PORTS_MAX = 4 };
@@ -24,7 +25,7 @@ static const uint64_t MEMORY_BYTES_MIN = 1024 * 1024;
 
 /* What the command line said, as GOption leaves it. */
 struct run_options {
-        char *name, *engine, *memory, *cpu, *firmware, *kernel, *append, *display, *net, *timeout, *trace, *trace_file;
+        char *name, *engine, *memory, *cpu, *firmware, *kernel, *append, *display, *net, *timeout, *gdb, *trace, *trace_file;
         char **initrds, **serials, **debug_consoles, **images;
         int cpus;
         gboolean headless, no_reboot, debug_exit, check;
@@ -34,7 +35,7 @@ static void run_options_clear(struct run_options *options)
 {
         char **strings[] = {
                 &options->name, &options->engine, &options->memory, &options->cpu, &options->firmware, &options->kernel,
-                &options->append, &options->display, &options->net, &options->timeout, &options->trace,
+                &options->append, &options->display, &options->net, &options->timeout, &options->gdb, &options->trace,
                 &options->trace_file,
         };
 
@@ -185,6 +186,7 @@ static GPtrArray *list_new(char **words)
 static int run_machine(const struct run_options *options, struct machine_config *config)
 {
         static char stdio[] = "stdio";
+        struct gdb_server *gdb = NULL;
         struct machine *machine;
         enum machine_end end;
         GError *error = NULL;
@@ -209,11 +211,14 @@ static int run_machine(const struct run_options *options, struct machine_config 
         config->check = options->check;
 
         machine = machine_new(config, &error);
-        if (machine == NULL || !machine_run(machine, &end, &status, &error)) {
+        if (machine != NULL && options->gdb != NULL)
+                gdb = gdb_server_new(machine, options->gdb, &error);
+        if (machine == NULL || error != NULL || !machine_run(machine, &end, &status, &error)) {
                 /* A value that only the machine can judge (a port number, a model) is still the user's mistake. */
                 status = cli_fail(error->domain == G_OPTION_ERROR ? EXIT_USAGE : EXIT_HOST, "run", "%s", error->message);
                 g_clear_error(&error);
         }
+        gdb_server_free(gdb, status);
         if (machine != NULL)
                 machine_free(machine);
         g_ptr_array_unref(config->initrds);
@@ -255,6 +260,8 @@ int run_main(int argc, char **argv)
                   N_("let the guest end with status (v<<1)|1 by writing v to port 0xf4"), NULL },
                 { "debug-console", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &options.debug_consoles,
                   N_("write bytes the guest writes to a port (default: 0xe9) to FILE (repeatable)"), N_("FILE[,port=N]") },
+                { "gdb", 0, 0, G_OPTION_ARG_FILENAME, &options.gdb,
+                  N_("let GDB debug the guest through ADDR, [HOST:]PORT or unix:PATH"), N_("ADDR[,wait]") },
                 { "trace", 0, 0, G_OPTION_ARG_STRING, &options.trace, N_("trace these categories, separated by commas, or all"), N_("LIST") },
                 { "trace-file", 0, 0, G_OPTION_ARG_FILENAME, &options.trace_file,
                   N_("write traces to FILE (default: standard error)"), N_("FILE") },

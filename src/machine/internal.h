@@ -53,6 +53,9 @@ struct machine {
         GMainLoop *loop;
         GSource *wake;                  /* made ready by machine_post() */
         uint32_t pending;               /* enum machine_pending, under the lock */
+        void (*debug_stopped)(void *opaque);    /* debug.c: the debugger's */
+        void *debug_opaque;
+        bool debug_paused;
         enum machine_end end;           /* valid with PENDING_END */
         int status;
 };
