@@ -197,6 +197,7 @@ struct dbt_cpu {
         uint64_t spill;                 /* for glue without BMI2 */
         uint64_t spill_zero;            /* what a load past the end of spill reads */
         uint64_t page_mask;             /* ~4095, for PEXT; and so on: what translate_system.c selects */
+        uint64_t index_mask;            /* the bits of an address that select its TLB entry */
         uint64_t arith_mask, pushed_mask, df_mask, if_df_mask;
         uint64_t temp;                  /* a value kept across a check */
         uint64_t linear;                /* the access in progress, for stubs.memory and commit */
