@@ -204,6 +204,7 @@ struct dbt_cpu {
         uint32_t bounce_skip;           /* 0, or 5: return past the jump back */
         uint32_t access_bytes;
         uint16_t span_before, span_bytes;       /* of the span whose first access is at hand */
+        uint32_t span_disp;             /* from its base, which must not wrap; 0: it may, it does not move */
         bool shutdown;                  /* triple fault */
         bool single;                    /* the block that runs has one instruction */
         bool single_next;               /* the next one is to: its access to a watched page was put off */
