@@ -11,6 +11,8 @@ lodger_gpr_SOURCES += \
         src/cpu/cpu.h \
         src/cpu/cpuid.c \
         src/cpu/cpuid.h \
+        src/cpu/debug.c \
+        src/cpu/debug.h \
         src/cpu/decode.c \
         src/cpu/exception.c \
         src/cpu/exception.h \

@@ -45,8 +45,10 @@ struct machine {
         GBytes *firmware;
 
         /* Devices the wiring or the life cycle refers to; owned by `devices`. */
-        struct device *pci, *vga, *host_bridge, *isa_bridge, *pm, *pic, *pit, *ioapic, *rtc, *kbc, *fw_cfg, *ferr, *ide;
+        struct device *pci, *vga, *host_bridge, *isa_bridge, *pm, *pic, *pit, *ioapic, *rtc, *kbc, *fw_cfg, *ferr, *ide, *dma;
+        struct device *floppy;
         struct input *input;            /* what people type and move */
+        uint8_t floppy_type[2];         /* as in CMOS byte 10h: 0 none, 4 1.44M */
         struct irq pic_input[PC_ISA_IRQS], ioapic_input[PC_IOAPIC_PINS];
         uint8_t irq_sources[PC_ISA_IRQS];       /* bit set of enum pc_irq_source, under the lock */
 
@@ -57,6 +59,9 @@ struct machine {
         bool paused;                    /* by the user; the main loop's */
         int64_t started_us;             /* when machine_run() was called, of the host's monotonic clock */
         uint32_t pending;               /* enum machine_pending, under the lock */
+        void (*debug_stopped)(void *opaque);    /* debug.c: the debugger's */
+        void *debug_opaque;
+        bool debug_paused;
         enum machine_end end;           /* valid with PENDING_END */
         int status;
 };

@@ -328,7 +328,7 @@ static void pc_fill_cmos(struct machine *machine, const struct machine_config *c
         uint64_t above_4g = (machine->ram_bytes - machine->low_ram_bytes) >> 16;
         unsigned sum = 0;
 
-        rtc_cmos_set(rtc, 0x14, 0x06);                  /* x87, PS/2 mouse; no floppy */
+        rtc_cmos_set(rtc, 0x14, 0x06);                  /* x87, PS/2 mouse */
         rtc_cmos_set(rtc, 0x15, 640 & 0xff);
         rtc_cmos_set(rtc, 0x16, 640 >> 8);
         rtc_cmos_set(rtc, 0x17, (uint8_t)extended_kib);
