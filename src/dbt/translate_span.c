@@ -215,7 +215,7 @@ static bool plan_implicit(struct planner *p, const struct insn *insn)
         } else if (insn->map == MAP_0F3A && insn->code >= 0x60 && insn->code <= 0x63) {
                 return false;
         }
-        return !insn->vex;
+        return true;
 }
 
 static void plan_copy(struct planner *p, unsigned index, const struct insn *insn)
@@ -242,6 +242,8 @@ static void plan_copy(struct planner *p, unsigned index, const struct insn *insn
                 return;
         bool both = (insn->map == MAP_PRIMARY && ((insn->code & 0xfe) == 0x86 || (insn->code & 0xf8) == 0x90)) ||
                     (insn->map == MAP_0F && (insn->code & 0xfe) == 0xc0);
+        if (insn->vex && !(op->attr & ATTR_AVX))
+                run_close(p, insn->vvvv);       /* BLSR and its like, MULX */
         for (unsigned i = 0; i < (both ? 2u : 1u); i++) {
                 if (!is_gpr_operand(op->operands[i]))
                         continue;
