@@ -1,8 +1,24 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 lodger_SOURCES += \
         src/cli/cli.h \
+        src/cli/client.c \
+        src/cli/client.h \
         src/cli/doctor.c \
+        src/cli/eject.c \
+        src/cli/info.c \
+        src/cli/insert.c \
+        src/cli/key.c \
+        src/cli/list.c \
         src/cli/main.c \
+        src/cli/mouse.c \
         src/cli/parse.c \
         src/cli/parse.h \
-        src/cli/run.c
+        src/cli/pause.c \
+        src/cli/reset.c \
+        src/cli/resume.c \
+        src/cli/run.c \
+        src/cli/screen.c \
+        src/cli/screenshot.c \
+        src/cli/stats.c \
+        src/cli/stop.c \
+        src/cli/type.c

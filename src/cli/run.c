@@ -15,9 +15,13 @@
 #include "base/log.h"
 #include "cli/cli.h"
 #include "cli/parse.h"
+#include "control/control.h"
+#include "control/place.h"
 #include "cpu/cpuid.h"
 #include "gdb/gdb.h"
+#include "machine/image.h"
 #include "machine/machine.h"
+#include "machine/storage.h"
 
 enum { SERIAL_PORTS_MAX = 4 };
 
@@ -25,8 +29,8 @@ static const uint64_t MEMORY_BYTES_MIN = 1024 * 1024;
 
 /* What the command line said, as GOption leaves it. */
 struct run_options {
-        char *name, *engine, *memory, *cpu, *firmware, *kernel, *append, *display, *net, *timeout, *gdb, *trace, *trace_file;
-        char **initrds, **serials, **debug_consoles, **images;
+        char *name, *control, *engine, *memory, *cpu, *firmware, *kernel, *append, *display, *net, *timeout, *gdb, *trace, *trace_file, *boot;
+        char **initrds, **serials, **debug_consoles, **images, **disks, **cdroms, **floppies;
         int cpus;
         gboolean headless, no_reboot, debug_exit, check;
 };
@@ -34,9 +38,9 @@ struct run_options {
 static void run_options_clear(struct run_options *options)
 {
         char **strings[] = {
-                &options->name, &options->engine, &options->memory, &options->cpu, &options->firmware, &options->kernel,
+                &options->name, &options->control, &options->engine, &options->memory, &options->cpu, &options->firmware, &options->kernel,
                 &options->append, &options->display, &options->net, &options->timeout, &options->gdb, &options->trace,
-                &options->trace_file,
+                &options->trace_file, &options->boot,
         };
 
         for (size_t i = 0; i < G_N_ELEMENTS(strings); i++)
@@ -45,6 +49,9 @@ static void run_options_clear(struct run_options *options)
         g_strfreev(options->serials);
         g_strfreev(options->debug_consoles);
         g_strfreev(options->images);
+        g_strfreev(options->disks);
+        g_strfreev(options->cdroms);
+        g_strfreev(options->floppies);
 }
 
 /* -- Checks ------------------------------------------------------------------------------------ */
@@ -60,6 +67,7 @@ static bool check_words(const struct run_options *options, struct machine_config
 {
         char number[16];
         unsigned stdio = 0;
+        uint8_t boot_order[3];
 
         if (options->name != NULL && !parse_name(options->name))
                 return refuse(status, EXIT_USAGE, "--name", options->name,
@@ -77,9 +85,11 @@ static bool check_words(const struct run_options *options, struct machine_config
                         return refuse(status, EXIT_USAGE, "--memory", options->memory,
                                       _("not a whole number of MiB; write for example 512M or 2G"));
         }
-        if (options->cpu != NULL && cpu_model_find(options->cpu) == NULL)
+        if (options->cpu != NULL && cpu_model_find(options->cpu) == NULL && strcmp(options->cpu, "x86-64-v4") != 0)
                 return refuse(status, EXIT_USAGE, "--cpu", options->cpu,
-                              _("no such model; write host, 486, pentium, pentium3 or core2"));
+                              _("no such model; write host, 486, pentium, pentium3, core2, x86-64-v1, x86-64-v2 or x86-64-v3"));
+        if (options->cpu != NULL && cpu_model_why_not(options->cpu) != NULL)
+                return refuse(status, EXIT_USAGE, "--cpu", options->cpu, cpu_model_why_not(options->cpu));
         if (options->cpus != 1) {
                 g_snprintf(number, sizeof(number), "%d", options->cpus);
                 return refuse(status, EXIT_USAGE, "--cpus", number, _("this version runs one vCPU; write 1 or leave it out"));
@@ -113,6 +123,9 @@ static bool check_words(const struct run_options *options, struct machine_config
                         return false;
                 }
         }
+        if (options->boot != NULL && !storage_boot_order(options->boot, boot_order))
+                return refuse(status, EXIT_USAGE, "--boot", options->boot,
+                              _("not a boot order; write for example cdrom,disk,floppy"));
         if (options->initrds != NULL && options->kernel == NULL && options->images == NULL)
                 return refuse(status, EXIT_USAGE, "--initrd", options->initrds[0], _("needs --kernel"));
         if (options->append != NULL && options->kernel == NULL && options->images == NULL)
@@ -157,6 +170,42 @@ static bool check_files(const struct run_options *options, int *status)
         return true;
 }
 
+/* Puts IMAGE where its content says it belongs, before others of its kind, and lets it boot first. */
+static bool place_image(const struct run_options *options, struct machine_config *config, int *status)
+{
+        static char cd_first[] = "cdrom,disk,floppy", floppy_first[] = "floppy,disk,cdrom";
+        char *image = options->images[0];
+        enum image_kind kind;
+        GError *error = NULL;
+
+        if (!image_probe(image, &kind, &error)) {
+                *status = cli_fail(EXIT_HOST, "run", "IMAGE %s", error->message);
+                g_error_free(error);
+                return false;
+        }
+        if (kind != IMAGE_KERNEL && (options->initrds != NULL || options->append != NULL)) {
+                *status = cli_fail(EXIT_USAGE, "run", _("IMAGE %s: --initrd and --append go with a kernel, and this is none"), image);
+                return false;
+        }
+        switch (kind) {
+        case IMAGE_KERNEL:
+                config->kernel = image;
+                break;
+        case IMAGE_CD:
+                g_ptr_array_insert(config->cdroms, 0, image);
+                config->boot = config->boot != NULL ? config->boot : cd_first;
+                break;
+        case IMAGE_DISK:
+                g_ptr_array_insert(config->disks, 0, image);
+                break;
+        case IMAGE_FLOPPY:
+                g_ptr_array_insert(config->floppies, 0, image);
+                config->boot = config->boot != NULL ? config->boot : floppy_first;
+                break;
+        }
+        return true;
+}
+
 /* Traces go where they are told before anything happens that could be traced. */
 static bool start_traces(const struct run_options *options, int *status)
 {
@@ -183,47 +232,89 @@ static GPtrArray *list_new(char **words)
         return list;
 }
 
+/* The control socket, which also makes sure that the name is free.  A host that has no place for sockets (a
+ * read-only file system, a container) still runs machines, unless the user asked for a certain place. */
+static bool open_control(const struct run_options *options, const char *name, struct control **control, int *status)
+{
+        GError *error = NULL;
+
+        *control = control_open(name, options->control, &error);
+        if (*control != NULL)
+                return true;
+        if (error->domain == PLACE_ERROR && error->code == PLACE_ERROR_TAKEN && options->control == NULL) {
+                *status = cli_fail(EXIT_HOST, "run", _("--name %s: a machine of this name is running; choose another name, or stop it"), name);
+        } else if (options->control != NULL) {
+                *status = cli_fail(EXIT_HOST, "run", "--control %s", error->message);
+        } else if (error->code == PLACE_ERROR_TOO_LONG && options->name != NULL) {
+                *status = cli_fail(EXIT_HOST, "run", "--name %s: %s", name, error->message);
+        } else {
+                log_warning(_("this machine cannot be controlled from outside: %s"), error->message);
+                *status = EXIT_OK;
+        }
+        g_error_free(error);
+        return *status == EXIT_OK;
+}
+
 static int run_machine(const struct run_options *options, struct machine_config *config)
 {
         static char stdio[] = "stdio";
         struct gdb_server *gdb = NULL;
-        struct machine *machine;
+        char *name = options->name ? g_strdup(options->name) : g_strdup_printf("lodger-%d", (int)getpid());
+        struct control *control;
+        struct machine *machine = NULL;
         enum machine_end end;
         GError *error = NULL;
         int status = EXIT_HOST;
 
+        if (!open_control(options, name, &control, &status)) {
+                g_free(name);
+                return status;
+        }
         /* The strings stay the options'. */
-        config->name = options->name;
+        config->name = name;
         config->engine = options->engine;
         config->cpus = (unsigned)options->cpus;
         config->cpu_model = options->cpu;
         config->firmware = options->firmware;
-        config->kernel = options->images ? options->images[0] : options->kernel;
+        config->kernel = options->kernel;
         config->initrds = list_new(options->initrds);
         config->append = options->append;
         config->serials = list_new(options->serials);
         /* There is no display front end yet, so every machine is headless and talks here. */
         if (options->serials == NULL)
                 g_ptr_array_add(config->serials, stdio);
+        config->disks = list_new(options->disks);
+        config->cdroms = list_new(options->cdroms);
+        config->floppies = list_new(options->floppies);
+        config->boot = options->boot;
         config->no_reboot = options->no_reboot;
         config->debug_exit = options->debug_exit;
         config->debug_consoles = list_new(options->debug_consoles);
         config->check = options->check;
 
-        machine = machine_new(config, &error);
-        if (machine != NULL && options->gdb != NULL)
-                gdb = gdb_server_new(machine, options->gdb, &error);
-        if (machine == NULL || error != NULL || !machine_run(machine, &end, &status, &error)) {
-                /* A value that only the machine can judge (a port number, a model) is still the user's mistake. */
-                status = cli_fail(error->domain == G_OPTION_ERROR ? EXIT_USAGE : EXIT_HOST, "run", "%s", error->message);
-                g_clear_error(&error);
+        if (options->images == NULL || place_image(options, config, &status)) {
+                machine = machine_new(config, &error);
+                if (machine != NULL && control != NULL)
+                        control_serve(control, machine);
+                if (machine != NULL && options->gdb != NULL)
+                        gdb = gdb_server_new(machine, options->gdb, &error);
+                if (machine == NULL || error != NULL || !machine_run(machine, &end, &status, &error)) {
+                        /* A value that only the machine can judge (a port number, a model) is still the user's mistake. */
+                        status = cli_fail(error->domain == G_OPTION_ERROR ? EXIT_USAGE : EXIT_HOST, "run", "%s", error->message);
+                        g_clear_error(&error);
+                }
         }
         gdb_server_free(gdb, status);
+        control_free(control);
         if (machine != NULL)
                 machine_free(machine);
         g_ptr_array_unref(config->initrds);
         g_ptr_array_unref(config->serials);
         g_ptr_array_unref(config->debug_consoles);
+        g_free(name);
+        g_ptr_array_unref(config->disks);
+        g_ptr_array_unref(config->cdroms);
+        g_ptr_array_unref(config->floppies);
         return status;
 }
 
@@ -234,18 +325,28 @@ int run_main(int argc, char **argv)
         /* Paths and the kernel's command line are taken byte by byte (FILENAME), whatever the locale. */
         const GOptionEntry entries[] = {
                 { "name", 0, 0, G_OPTION_ARG_STRING, &options.name, N_("the machine's name (default: lodger-PID)"), N_("NAME") },
+                { "control", 0, 0, G_OPTION_ARG_FILENAME, &options.control,
+                  N_("control socket (default: $XDG_RUNTIME_DIR/lodger/NAME)"), N_("PATH") },
                 { "engine", 0, 0, G_OPTION_ARG_STRING, &options.engine,
                   N_("what runs the guest's code: auto, dbt (default: auto)"), N_("ENGINE") },
                 { "memory", 0, 0, G_OPTION_ARG_STRING, &options.memory, N_("the guest's memory (default: 512M)"), N_("SIZE") },
                 { "cpus", 0, 0, G_OPTION_ARG_INT, &options.cpus, N_("number of vCPUs (one in this version)"), "N" },
                 { "cpu", 0, 0, G_OPTION_ARG_STRING, &options.cpu,
-                  N_("CPU model: host, 486, pentium, pentium3, core2 (default: host)"), N_("MODEL") },
+                  N_("CPU model: host, 486, pentium, pentium3, core2, x86-64-v1, x86-64-v2, x86-64-v3 (default: host)"), N_("MODEL") },
                 { "firmware", 0, 0, G_OPTION_ARG_FILENAME, &options.firmware,
                   N_("firmware image (default: the distribution's SeaBIOS)"), N_("FILE") },
                 { "kernel", 0, 0, G_OPTION_ARG_FILENAME, &options.kernel, N_("Linux or Multiboot image to start directly"), N_("FILE") },
                 { "initrd", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &options.initrds,
                   N_("initial RAM disk, or a Multiboot module (repeatable)"), N_("FILE") },
                 { "append", 0, 0, G_OPTION_ARG_FILENAME, &options.append, N_("the kernel's command line"), N_("TEXT") },
+                { "disk", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &options.disks,
+                  N_("IDE disk, a raw image; its guest's writes may be refused or thrown away (repeatable)"),
+                  N_("FILE[,readonly][,throwaway]") },
+                { "cdrom", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &options.cdroms, N_("CD image (repeatable)"), N_("FILE") },
+                { "floppy", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &options.floppies, N_("floppy image (twice at most)"),
+                  N_("FILE[,readonly][,throwaway]") },
+                { "boot", 0, 0, G_OPTION_ARG_STRING, &options.boot,
+                  N_("what is tried first, second, third (default: IMAGE, then disk,cdrom,floppy)"), N_("cdrom,disk,floppy") },
                 { "serial", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &options.serials,
                   N_("next serial port: stdio, file:PATH, unix:PATH, pty, none (repeatable; default: stdio)"), N_("PORT") },
                 { "display", 0, 0, G_OPTION_ARG_STRING, &options.display,

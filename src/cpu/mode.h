@@ -30,12 +30,10 @@ enum cpu_mode_bits {
         MODE_IO_FREE = 1 << 16,         /* CPL <= IOPL: CLI, STI, IN, OUT need no look */
         /* bit 17 is the translator's own (dbt/internal.h) */
         MODE_TSD = 1 << 18,             /* CR4.TSD: RDTSC at CPL 0 only */
+        MODE_AVX = 1 << 19,             /* CR4.OSXSAVE and XCR0 let VEX-encoded vector instructions through */
         /* Two bits a segment, from here up: base is zero; limit never stops an access (base may be set). */
         MODE_SEG_SHIFT = 20,
 };
-
-/* Above the segments: CR4.OSXSAVE and XCR0 let VEX-encoded vector instructions through. */
-#define MODE_AVX (UINT64_C(1) << 32)
 
 #define MODE_SEG_ZERO_BASE(segment) (UINT64_C(1) << (MODE_SEG_SHIFT + 2 * (segment)))
 #define MODE_SEG_NO_LIMIT(segment) (UINT64_C(2) << (MODE_SEG_SHIFT + 2 * (segment)))

@@ -212,6 +212,25 @@ static bool places_same(const struct check *check)
         return true;
 }
 
+/* Both passes of a repetition walk the page tables afresh: a table that the block itself has written then
+ * gets its accessed and dirty bits in both.  False: the code itself cannot be fetched any more; the
+ * dispatcher will find that out. */
+static bool forget_translations(struct cpu *cpu, const struct block *block)
+{
+        gva_t linear = context_linear(block->context, block->rip);
+        gpa_t gpa;
+
+        tlb_flush(cpu, true);
+        bool ok = tlb_fetch(cpu, linear, &gpa) && gpa == block->gpa;
+        if (ok && block->gpa2 != ~(gpa_t)0) {
+                ok = tlb_fetch(cpu, context_linear(block->context, block->rip + PAGE_SIZE - (linear & (PAGE_SIZE - 1))), &gpa);
+                ok = ok && (gpa & PAGE_MASK) == block->gpa2;
+        }
+        if (!ok)
+                cpu->exception.pending = false;
+        return ok;
+}
+
 /* -- Running ----------------------------------------------------------------------------------- */
 
 static uint64_t enter(struct cpu *cpu, const struct block *block)
@@ -339,8 +358,11 @@ enum check_result check_block(struct cpu *cpu, struct block *block)
                 return CHECK_RUN;
         }
         for (unsigned tries = 0; tries < CHECK_TRIES; tries++) {
-                if (tries)
+                if (tries) {
                         dbt_count(dbt, DBT_COUNT_CHECK_AGAIN, 1);
+                        if (!forget_translations(cpu, block))
+                                return CHECK_DONE;
+                }
                 state_save(cpu, &check->before, block->vector);
                 if (step_through(cpu, block) == PASS_FINAL)
                         return CHECK_DONE;
@@ -348,6 +370,8 @@ enum check_result check_block(struct cpu *cpu, struct block *block)
                 places_note_new(check);
                 places_undo(check);
                 state_restore(cpu, &check->before, block->vector);
+                if (tries && !forget_translations(cpu, block))
+                        return CHECK_DONE;
                 if (left_for_careful(enter(cpu, block))) {
                         run_careful(cpu, block);
                         return CHECK_DONE;

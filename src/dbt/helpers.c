@@ -15,7 +15,7 @@
 
 /* -- The gate to the host ---------------------------------------------------------------------- */
 
-enum { XSAVE_HEADER = 512, XSTATE_X87_SSE = 3 };
+enum { XSAVE_HEADER = 512, XSTATE_X87_SSE = 3, XSTATE_AVX = 4 };
 
 void cpu_host_begin(struct cpu *cpu)
 {
@@ -25,9 +25,12 @@ void cpu_host_begin(struct cpu *cpu)
                 return;
         uint8_t *image = cpu->fpu.image;
         if (dbt_cpu(cpu)->dbt->xsave) {
-                __asm__ volatile("xsave64 %0" : "+m"(*(uint8_t (*)[sizeof cpu->fpu.image])image) : "a"(XSTATE_X87_SSE), "d"(0));
-                /* A component in its initial state is written all the same, only its bit is clear. */
-                *(uint64_t *)(image + XSAVE_HEADER) = XSTATE_X87_SSE;
+                /* While XCR0 keeps AVX from the guest, its YMM state cannot change and stays in the image as it was. */
+                uint32_t mask = XSTATE_X87_SSE | (uint32_t)(cpu->xcr0 & XSTATE_AVX);
+                __asm__ volatile("xsave64 %0" : "+m"(*(uint8_t (*)[sizeof cpu->fpu.image])image) : "a"(mask), "d"(0));
+                /* A component in its initial state is written all the same, only its bit is clear: x87 and SSE always
+                 * count as in use, since what changes their image does not say so everywhere. */
+                *(uint64_t *)(image + XSAVE_HEADER) |= XSTATE_X87_SSE;
         } else {
                 __asm__ volatile("fxsave64 %0" : "+m"(*(uint8_t (*)[sizeof cpu->fpu.image])image));
         }
@@ -114,10 +117,11 @@ static bool span_reachable(const struct cpu *cpu, uint64_t linear, uint32_t desc
 {
         const struct dbt_cpu *dcpu = (const struct dbt_cpu *)cpu;
         const struct tlb_view *view = &cpu->tlb[cpu->mode & MODE_USER ? 1 : 0];
-        uint64_t first = linear - dcpu->span_before, page = linear & PAGE_MASK;
+        uint64_t offset = linear & (PAGE_SIZE - 1), page = linear & PAGE_MASK;
         unsigned index = (linear >> PAGE_SHIFT) % TLB_ENTRIES;
 
-        if (first < page || first + dcpu->span_bytes > page + PAGE_SIZE)
+        /* Offsets in the page, so that nothing wraps where a span begins below address 0. */
+        if (offset < dcpu->span_before || offset - dcpu->span_before + dcpu->span_bytes > PAGE_SIZE)
                 return false;
         return (descriptor & ACCESS_DESC_SPAN_WRITE ? view->write_neg_tag[index] : view->read_neg_tag[index]) == -page;
 }
@@ -133,7 +137,7 @@ uint8_t *dbt_memory(struct cpu *cpu, uint64_t linear, uint32_t descriptor, const
         enum cpu_segment segment = (descriptor >> ACCESS_DESC_SEGMENT_SHIFT) & 7;
         if (descriptor & ACCESS_DESC_ALIGN16) {
                 uint64_t base = descriptor & ACCESS_DESC_SEGMENT ? cpu->seg[segment].base : 0;
-                if ((linear + base) & 15) {
+                if ((linear + base) & (size == 32 ? 31 : 15)) {
                         cpu_raise_error(cpu, EXC_GP, 0);
                         goto fault;
                 }

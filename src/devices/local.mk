@@ -6,6 +6,8 @@ lodger_core_SOURCES += \
         src/devices/chipset/fw_cfg.h \
         src/devices/chipset/i440fx.c \
         src/devices/chipset/i440fx.h \
+        src/devices/chipset/i8237.c \
+        src/devices/chipset/i8237.h \
         src/devices/chipset/ioapic.c \
         src/devices/chipset/ioapic.h \
         src/devices/chipset/pic.c \
@@ -21,6 +23,7 @@ lodger_core_SOURCES += \
         src/devices/chipset/rtc.h \
         src/devices/device.c \
         src/devices/device.h \
+        src/devices/dma.h \
         src/devices/display/vga.c \
         src/devices/display/vga.h \
         src/devices/display/vga_common.h \
@@ -30,6 +33,18 @@ lodger_core_SOURCES += \
         src/devices/display/vga_vbe.c \
         src/devices/input/i8042.c \
         src/devices/input/i8042.h \
+        src/devices/input/input.c \
+        src/devices/input/input.h \
+        src/devices/input/ps2_common.h \
+        src/devices/input/ps2_keyboard.c \
+        src/devices/input/ps2_mouse.c \
         src/devices/serial/uart16550.c \
         src/devices/serial/uart16550.h \
+        src/devices/storage/ata_common.h \
+        src/devices/storage/ata_disk.c \
+        src/devices/storage/atapi_cd.c \
+        src/devices/storage/floppy.c \
+        src/devices/storage/floppy.h \
+        src/devices/storage/ide.c \
+        src/devices/storage/ide.h \
         src/devices/test/debug.c

@@ -11,6 +11,7 @@
 #include "cpu/cpuid.h"
 #include "cpu/lapic.h"
 #include "devices/device.h"
+#include "devices/input/input.h"
 #include "engine/engine.h"
 #include "machine/machine.h"
 
@@ -44,7 +45,10 @@ struct machine {
         GBytes *firmware;
 
         /* Devices the wiring or the life cycle refers to; owned by `devices`. */
-        struct device *pci, *vga, *host_bridge, *isa_bridge, *pm, *pic, *pit, *ioapic, *rtc, *kbc, *fw_cfg, *ferr;
+        struct device *pci, *vga, *host_bridge, *isa_bridge, *pm, *pic, *pit, *ioapic, *rtc, *kbc, *fw_cfg, *ferr, *ide, *dma;
+        struct device *floppy;
+        struct input *input;            /* what people type and move */
+        uint8_t floppy_type[2];         /* as in CMOS byte 10h: 0 none, 4 1.44M */
         struct irq pic_input[PC_ISA_IRQS], ioapic_input[PC_IOAPIC_PINS];
         uint8_t irq_sources[PC_ISA_IRQS];       /* bit set of enum pc_irq_source, under the lock */
 
@@ -52,6 +56,8 @@ struct machine {
         GMainContext *context;
         GMainLoop *loop;
         GSource *wake;                  /* made ready by machine_post() */
+        bool paused;                    /* by the user; the main loop's */
+        int64_t started_us;             /* when machine_run() was called, of the host's monotonic clock */
         uint32_t pending;               /* enum machine_pending, under the lock */
         void (*debug_stopped)(void *opaque);    /* debug.c: the debugger's */
         void *debug_opaque;
@@ -67,9 +73,13 @@ struct device *machine_add_device(struct machine *machine, const char *class_nam
 bool machine_start_device(struct device *device, GError **error);
 /* Any thread, machine lock held: the main loop ends the machine. */
 void machine_post_end(struct machine *machine, enum machine_end end, int status);
+/* Likewise: the main loop resets the machine, or ends it under no_reboot. */
+void machine_post_reset(struct machine *machine);
 
 /* -- pc.c -------------------------------------------------------------------------------------- */
 
+/* An ISA interrupt line as one of its sources drives it. */
+struct irq pc_isa_irq(struct machine *machine, unsigned number, enum pc_irq_source source);
 /* The interrupt and I/O side of what surrounds a vCPU; opaque is the machine. */
 void pc_fill_cpu_env(struct cpu_env *env);
 /* Builds the PC: physical map, devices, wires, vCPUs and what the firmware is told. */

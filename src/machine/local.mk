@@ -10,12 +10,18 @@ lodger_core_SOURCES += \
         src/machine/debug.h \
         src/machine/firmware.c \
         src/machine/firmware.h \
+        src/machine/image.c \
+        src/machine/image.h \
         src/machine/internal.h \
         src/machine/machine.c \
         src/machine/machine.h \
+        src/machine/manage.c \
+        src/machine/manage.h \
         src/machine/pc.c \
         src/machine/pci.c \
-        src/machine/pci.h
+        src/machine/pci.h \
+        src/machine/storage.c \
+        src/machine/storage.h
 
 # The ACPI tables and the option ROMs are assembled here and compiled in as arrays of bytes.
 machine_blobs = src/machine/dsdt.h src/machine/rom_linux.h src/machine/rom_multiboot.h

@@ -36,7 +36,7 @@ void machine_post_end(struct machine *machine, enum machine_end end, int status)
         machine_post(machine, PENDING_END);
 }
 
-static void machine_post_reset(struct machine *machine)
+void machine_post_reset(struct machine *machine)
 {
         if (machine->no_reboot)
                 machine_post_end(machine, MACHINE_END_RESET, 3);
@@ -105,8 +105,10 @@ static void machine_reset(struct machine *machine)
         for (guint i = 0; i < machine->devices->len; i++)
                 device_reset(g_ptr_array_index(machine->devices, i));
         pc_reset(machine);
+        input_forget(machine->input);
         lock_release(&machine->lock);
-        engine_resume(machine->engine);
+        if (!machine->paused)
+                engine_resume(machine->engine);
 }
 
 static gboolean machine_wake_dispatch(GSource *source, GSourceFunc callback, gpointer opaque)
@@ -175,6 +177,7 @@ bool machine_run(struct machine *machine, enum machine_end *end, int *status, GE
 
                 machine_attach(sources, machine, g_timeout_source_new((guint)ms), machine_timed_out);
         }
+        machine->started_us = g_get_monotonic_time();
         clock_start(machine->clock);
         ok = engine_start(machine->engine, error);
         if (ok) {
@@ -275,6 +278,7 @@ struct machine *machine_new(const struct machine_config *config, GError **error)
         g_source_attach(machine->wake, machine->context);
 
         machine->clock = clock_new(&machine->lock);
+        machine->input = input_new(machine->clock);
         machine->memory = memory_new(machine->ram_bytes, &machine->lock, error);
         if (!machine->memory)
                 goto fail;
@@ -312,6 +316,7 @@ void machine_free(struct machine *machine)
                 for (unsigned i = 0; i < machine->cpus; i++)
                         if (machine->lapic[i])
                                 lapic_free(machine->lapic[i]);
+        input_free(machine->input);
         lock_release(&machine->lock);
         g_ptr_array_free(machine->devices, TRUE);
         for (guint i = 0; i < machine->serial_backends->len; i++)

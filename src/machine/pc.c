@@ -39,6 +39,7 @@
 #include "machine/firmware.h"
 #include "machine/internal.h"
 #include "machine/pci.h"
+#include "machine/storage.h"
 
 #define LOW_RAM_MAX (UINT64_C(3) << 30)
 #define FOUR_GIB (UINT64_C(1) << 32)
@@ -90,7 +91,7 @@ static void pc_isa_irq_set(void *opaque, int line, bool level)
         irq_set(&machine->ioapic_input[number == IRQ_TIMER ? IOAPIC_TIMER_PIN : number], any);
 }
 
-static struct irq pc_isa_irq(struct machine *machine, unsigned number, enum pc_irq_source source)
+struct irq pc_isa_irq(struct machine *machine, unsigned number, enum pc_irq_source source)
 {
         return (struct irq){ pc_isa_irq_set, machine, (int)(number | source << 4) };
 }
@@ -262,6 +263,7 @@ static bool pc_add_isa(struct machine *machine, GError **error)
         machine->kbc = machine_add_device(machine, "i8042", "keyboard-controller");
         i8042_connect_irqs(machine->kbc, pc_isa_irq(machine, IRQ_KEYBOARD, PC_IRQ_DEVICE),
                            pc_isa_irq(machine, IRQ_MOUSE, PC_IRQ_DEVICE));
+        i8042_connect_input(machine->kbc, machine->input);
         machine->ferr = machine_add_device(machine, "ferr", "ferr");
         ferr_connect_irq(machine->ferr, pc_isa_irq(machine, IRQ_FPU, PC_IRQ_DEVICE));
         port92 = machine_add_device(machine, "port92", "port92");
@@ -318,7 +320,7 @@ static bool pc_add_debug_devices(struct machine *machine, const struct machine_c
 /* -- What the firmware is told ------------------------------------------------------------------- */
 
 /* CMOS bytes that PC firmware has agreed on for memory sizes and equipment. */
-static void pc_fill_cmos(struct machine *machine)
+static void pc_fill_cmos(struct machine *machine, const struct machine_config *config)
 {
         struct device *rtc = machine->rtc;
         uint64_t extended_kib = MIN((machine->low_ram_bytes >> 10) - 1024, 0xffff);
@@ -326,7 +328,7 @@ static void pc_fill_cmos(struct machine *machine)
         uint64_t above_4g = (machine->ram_bytes - machine->low_ram_bytes) >> 16;
         unsigned sum = 0;
 
-        rtc_cmos_set(rtc, 0x14, 0x06);                  /* x87, PS/2 mouse; no floppy */
+        rtc_cmos_set(rtc, 0x14, 0x06);                  /* x87, PS/2 mouse */
         rtc_cmos_set(rtc, 0x15, 640 & 0xff);
         rtc_cmos_set(rtc, 0x16, 640 >> 8);
         rtc_cmos_set(rtc, 0x17, (uint8_t)extended_kib);
@@ -337,9 +339,8 @@ static void pc_fill_cmos(struct machine *machine)
         rtc_cmos_set(rtc, 0x35, (uint8_t)(above_16m >> 8));
         for (unsigned i = 0; i < 3; i++)
                 rtc_cmos_set(rtc, 0x5b + i, (uint8_t)(above_4g >> 8 * i));
-        rtc_cmos_set(rtc, 0x38, 0x30);                  /* boot order: disk, CD-ROM, floppy */
-        rtc_cmos_set(rtc, 0x3d, 0x12);
         rtc_cmos_set(rtc, 0x5f, (uint8_t)(machine->cpus - 1));
+        storage_fill_cmos(machine, config);
         for (unsigned i = 0x10; i <= 0x2d; i++)
                 sum += rtc_cmos_get(rtc, i);
         rtc_cmos_set(rtc, 0x2e, (uint8_t)(sum >> 8));
@@ -395,10 +396,11 @@ bool pc_build(struct machine *machine, const struct machine_config *config, GErr
         pc_map_ram(machine);
         low_rom = pc_map_firmware(machine);
         if (!pc_add_interrupt_controllers(machine, error) || !pc_add_pci(machine, low_rom, error) ||
-            !pc_add_vga(machine, error) || !pc_add_isa(machine, error) || !pc_add_serial_ports(machine, error) ||
+            !pc_add_vga(machine, error) || !pc_add_isa(machine, error) || !storage_add(machine, config, error) ||
+            !pc_add_serial_ports(machine, error) ||
             !pc_add_debug_devices(machine, config, error) || !pc_add_fw_cfg(machine, error))
                 return false;
-        pc_fill_cmos(machine);
+        pc_fill_cmos(machine, config);
         return !config->kernel || boot_prepare(machine->fw_cfg, config->kernel, config->initrds, config->append,
                                                machine->low_ram_bytes, error);
 }

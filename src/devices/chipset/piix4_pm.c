@@ -241,6 +241,13 @@ void piix4_pm_connect_sci(struct device *device, struct irq sci)
         ((struct piix4_pm *)device)->sci = sci;
 }
 
+bool piix4_pm_hears_power_button(const struct device *device)
+{
+        const struct piix4_pm *pm = (const struct piix4_pm *)device;
+
+        return (pm->pmcntrl & SCI_EN) && (pm->pmen & PWRBTN);
+}
+
 void piix4_pm_press_power_button(struct device *device)
 {
         struct piix4_pm *pm = (struct piix4_pm *)device;

@@ -13,6 +13,8 @@ enum {
 };
 
 void piix4_pm_connect_sci(struct device *device, struct irq sci);
+/* Whether a press of the power button would interrupt the guest. */
+bool piix4_pm_hears_power_button(const struct device *device);
 /* A press of the power button: the guest decides what to do about it. */
 void piix4_pm_press_power_button(struct device *device);
 /* Raises a general-purpose event (0-15). */

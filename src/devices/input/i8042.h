@@ -4,7 +4,10 @@
 #define LODGER_DEVICES_INPUT_I8042_H
 
 #include "devices/device.h"
+#include "devices/input/input.h"
 
 void i8042_connect_irqs(struct device *device, struct irq keyboard, struct irq mouse);
+/* The keyboard and the mouse get what people do. */
+void i8042_connect_input(struct device *device, struct input *input);
 
 #endif

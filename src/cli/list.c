@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * list.c - `lodger list`: a line for each running machine.
+ *
+ * For people a header and aligned columns; for programs (standard output is no terminal) no header.
+ * Sockets of machines that died are removed on the way.
+ */
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/i18n.h"
+#include "cli/client.h"
+#include "control/place.h"
+
+enum { PATIENCE_SECONDS = 2 };
+#define LINE_FORMAT "%-20s %-12s %-6s %7s %10s\n"
+
+static char *format_memory(guint64 bytes)
+{
+        return bytes % (1 << 30) ? g_strdup_printf("%" G_GUINT64_FORMAT "M", bytes >> 20)
+                                 : g_strdup_printf("%" G_GUINT64_FORMAT "G", bytes >> 30);
+}
+
+static char *format_uptime(guint64 seconds)
+{
+        return g_strdup_printf("%" G_GUINT64_FORMAT ":%02u:%02u", seconds / 3600, (unsigned)(seconds / 60 % 60),
+                               (unsigned)(seconds % 60));
+}
+
+static GVariant *get_properties(struct client *client)
+{
+        GVariant *answer = g_dbus_connection_call_sync(client->connection, NULL, "/org/lodger/Machine1",
+                                                       "org.freedesktop.DBus.Properties", "GetAll",
+                                                       g_variant_new("(s)", "org.lodger.Machine1"), G_VARIANT_TYPE("(a{sv})"),
+                                                       G_DBUS_CALL_FLAGS_NONE, PATIENCE_SECONDS * 1000, NULL, NULL);
+        GVariant *properties = answer ? g_variant_get_child_value(answer, 0) : NULL;
+
+        g_clear_pointer(&answer, g_variant_unref);
+        return properties;
+}
+
+static bool print_properties(const char *name, struct client *client)
+{
+        GVariant *properties = get_properties(client);
+        const char *state, *engine;
+        guint64 memory, uptime;
+        bool complete = properties && g_variant_lookup(properties, "State", "&s", &state) &&
+                        g_variant_lookup(properties, "Engine", "&s", &engine) &&
+                        g_variant_lookup(properties, "Memory", "t", &memory) &&
+                        control_machine1_call_get_uptime_sync(client->machine, &uptime, NULL, NULL);
+
+        if (complete) {
+                char *size = format_memory(memory), *time = format_uptime(uptime);
+
+                printf(LINE_FORMAT, name, state, engine, size, time);
+                g_free(size);
+                g_free(time);
+        }
+        g_clear_pointer(&properties, g_variant_unref);
+        return complete;
+}
+
+static void list_machine(const char *name)
+{
+        struct client client = { .command = "list", .name = name, .pidfd = -1 };
+        GError *error = NULL;
+        bool open = client_open(&client, PATIENCE_SECONDS, &error);
+
+        /* One that ends while we look is no machine any more; one that hangs is, and is worth knowing of. */
+        if (!(open && print_properties(name, &client)) && client.path && client.pid && !client_wait_gone(&client, 0))
+                printf(LINE_FORMAT, name, "unresponsive", "-", "-", "-");
+        g_clear_error(&error);
+        client_close(&client);
+}
+
+static gint compare_names(gconstpointer a, gconstpointer b)
+{
+        return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static int list_machines(void)
+{
+        GPtrArray *names = g_ptr_array_new_with_free_func(g_free);
+        char *folder = place_folder(false, NULL);
+        GDir *entries = folder ? g_dir_open(folder, 0, NULL) : NULL;
+        const char *name;
+
+        while (entries && (name = g_dir_read_name(entries)))
+                g_ptr_array_add(names, g_strdup(name));
+        g_ptr_array_sort(names, compare_names);
+        if (isatty(STDOUT_FILENO))
+                printf(LINE_FORMAT, _("NAME"), _("STATE"), _("ENGINE"), _("MEMORY"), _("UPTIME"));
+        for (guint i = 0; i < names->len; i++)
+                list_machine(g_ptr_array_index(names, i));
+        if (entries)
+                g_dir_close(entries);
+        g_free(folder);
+        g_ptr_array_unref(names);
+        return EXIT_OK;
+}
+
+int list_main(int argc, char **argv)
+{
+        GOptionContext *context = g_option_context_new(NULL);
+        int status;
+
+        g_option_context_set_summary(context, _("Lists the running machines: name, state, engine, memory, uptime."));
+        if (cli_parse(context, "list", &argc, &argv, &status))
+                status = argc > 1 ? cli_fail(EXIT_USAGE, "list", _("%s: takes no arguments"), argv[1]) : list_machines();
+        g_option_context_free(context);
+        return status;
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* storage.h - the PC's drives and the images in them (see storage.c); machine lock held. */
+#ifndef LODGER_MACHINE_STORAGE_H
+#define LODGER_MACHINE_STORAGE_H
+
+#include "machine/machine.h"
+
+/* Adds controllers and drives, opens images.  Errors name the option and the file. */
+bool storage_add(struct machine *machine, const struct machine_config *config, GError **error);
+/* CMOS: drives and boot order. */
+void storage_fill_cmos(struct machine *machine, const struct machine_config *config);
+/* Changes the medium of a CD drive while the machine runs (ide.h says what force is). */
+bool storage_eject(struct machine *machine, const char *drive, bool force, GError **error);
+bool storage_insert(struct machine *machine, const char *drive, const char *path, bool force, GError **error);
+/* "cdrom,disk,floppy" into classes as CMOS has them (0: none); false: not such a list. */
+bool storage_boot_order(const char *text, uint8_t order[3]);
+
+#endif
