@@ -315,11 +315,15 @@ static enum dbt_stop dispatch(struct cpu *cpu, uint64_t max_blocks)
                         continue;
                 }
                 if (dcpu->check) {
+                        dcpu->branch = NULL;
                         enum check_result checked = check_block(cpu, block);
                         if (checked == CHECK_DIFFERS)
                                 return DBT_STOP_CHECK;
-                        if (checked == CHECK_DONE)
+                        if (checked == CHECK_DONE) {
+                                if (dcpu->branch && !cpu->exception.pending && !cpu_canonical(cpu->rip))
+                                        undo_branch(cpu, dcpu->branch);
                                 continue;
+                        }
                 }
                 cpu->shadow = 0;
                 debug_before(dcpu, context->mode & (MODE_ONE_INSN | MODE_TF));

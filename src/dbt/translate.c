@@ -667,7 +667,7 @@ struct block *dbt_translate(struct cpu *cpu, const struct context *context, uint
                         end_falling_through(t);
                         break;
                 }
-                if (planned->result == FETCH_OK && t->insn.opcode->attr & (ATTR_X87 | ATTR_MMX | ATTR_SSE))
+                if (planned->result == FETCH_OK && t->insn.opcode->attr & (ATTR_X87 | ATTR_MMX | ATTR_SSE | ATTR_AVX))
                         t->vector = true;
                 map->ends_block = t->ended;
                 t->bytes += t->insn.length;
