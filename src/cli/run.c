@@ -18,6 +18,7 @@
 #include "control/control.h"
 #include "control/place.h"
 #include "cpu/cpuid.h"
+#include "gdb/gdb.h"
 #include "machine/image.h"
 #include "machine/machine.h"
 #include "machine/storage.h"
@@ -28,7 +29,7 @@ static const uint64_t MEMORY_BYTES_MIN = 1024 * 1024;
 
 /* What the command line said, as GOption leaves it. */
 struct run_options {
-        char *name, *control, *engine, *memory, *cpu, *firmware, *kernel, *append, *display, *net, *timeout, *trace, *trace_file, *boot;
+        char *name, *control, *engine, *memory, *cpu, *firmware, *kernel, *append, *display, *net, *timeout, *gdb, *trace, *trace_file, *boot;
         char **initrds, **serials, **debug_consoles, **images, **disks, **cdroms, **floppies;
         int cpus;
         gboolean headless, no_reboot, debug_exit, check;
@@ -38,7 +39,7 @@ static void run_options_clear(struct run_options *options)
 {
         char **strings[] = {
                 &options->name, &options->control, &options->engine, &options->memory, &options->cpu, &options->firmware, &options->kernel,
-                &options->append, &options->display, &options->net, &options->timeout, &options->trace,
+                &options->append, &options->display, &options->net, &options->timeout, &options->gdb, &options->trace,
                 &options->trace_file, &options->boot,
         };
 
@@ -257,6 +258,7 @@ static bool open_control(const struct run_options *options, const char *name, st
 static int run_machine(const struct run_options *options, struct machine_config *config)
 {
         static char stdio[] = "stdio";
+        struct gdb_server *gdb = NULL;
         char *name = options->name ? g_strdup(options->name) : g_strdup_printf("lodger-%d", (int)getpid());
         struct control *control;
         struct machine *machine = NULL;
@@ -294,12 +296,15 @@ static int run_machine(const struct run_options *options, struct machine_config 
                 machine = machine_new(config, &error);
                 if (machine != NULL && control != NULL)
                         control_serve(control, machine);
-                if (machine == NULL || !machine_run(machine, &end, &status, &error)) {
+                if (machine != NULL && options->gdb != NULL)
+                        gdb = gdb_server_new(machine, options->gdb, &error);
+                if (machine == NULL || error != NULL || !machine_run(machine, &end, &status, &error)) {
                         /* A value that only the machine can judge (a port number, a model) is still the user's mistake. */
                         status = cli_fail(error->domain == G_OPTION_ERROR ? EXIT_USAGE : EXIT_HOST, "run", "%s", error->message);
                         g_clear_error(&error);
                 }
         }
+        gdb_server_free(gdb, status);
         control_free(control);
         if (machine != NULL)
                 machine_free(machine);
@@ -356,6 +361,8 @@ int run_main(int argc, char **argv)
                   N_("let the guest end with status (v<<1)|1 by writing v to port 0xf4"), NULL },
                 { "debug-console", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &options.debug_consoles,
                   N_("write bytes the guest writes to a port (default: 0xe9) to FILE (repeatable)"), N_("FILE[,port=N]") },
+                { "gdb", 0, 0, G_OPTION_ARG_FILENAME, &options.gdb,
+                  N_("let GDB debug the guest through ADDR, [HOST:]PORT or unix:PATH"), N_("ADDR[,wait]") },
                 { "trace", 0, 0, G_OPTION_ARG_STRING, &options.trace, N_("trace these categories, separated by commas, or all"), N_("LIST") },
                 { "trace-file", 0, 0, G_OPTION_ARG_FILENAME, &options.trace_file,
                   N_("write traces to FILE (default: standard error)"), N_("FILE") },

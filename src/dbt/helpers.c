@@ -117,10 +117,11 @@ static bool span_reachable(const struct cpu *cpu, uint64_t linear, uint32_t desc
 {
         const struct dbt_cpu *dcpu = (const struct dbt_cpu *)cpu;
         const struct tlb_view *view = &cpu->tlb[cpu->mode & MODE_USER ? 1 : 0];
-        uint64_t first = linear - dcpu->span_before, page = linear & PAGE_MASK;
+        uint64_t offset = linear & (PAGE_SIZE - 1), page = linear & PAGE_MASK;
         unsigned index = (linear >> PAGE_SHIFT) % TLB_ENTRIES;
 
-        if (first < page || first + dcpu->span_bytes > page + PAGE_SIZE)
+        /* Offsets in the page, so that nothing wraps where a span begins below address 0. */
+        if (offset < dcpu->span_before || offset - dcpu->span_before + dcpu->span_bytes > PAGE_SIZE)
                 return false;
         return (descriptor & ACCESS_DESC_SPAN_WRITE ? view->write_neg_tag[index] : view->read_neg_tag[index]) == -page;
 }

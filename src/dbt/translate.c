@@ -43,10 +43,12 @@ static struct insn_origin *new_map(struct translator *t)
 /* Room for whatever one more instruction may need, and for the maps of all out-of-line paths. */
 static bool has_room(const struct translator *t)
 {
-        enum { INSN_COLD = 8, INSN_EXITS = 4, INSN_CALLOUTS = 4 };
+        enum { INSN_COLD = 8, INSN_EXITS = 4, INSN_CALLOUTS = 4, INSN_BYTES = 2048, COLD_BYTES = 160 };
+        size_t used = (size_t)(t->e.p - t->dbt->cache.p);
 
         return t->colds + INSN_COLD <= MAX_COLD && t->exits + INSN_EXITS <= MAX_EXITS &&
-               t->callouts + INSN_CALLOUTS <= MAX_CALLOUTS && t->maps + t->colds + INSN_COLD + 2 <= MAX_MAPS;
+               t->callouts + INSN_CALLOUTS <= MAX_CALLOUTS && t->maps + t->colds + INSN_COLD + 2 <= MAX_MAPS &&
+               used + t->colds * COLD_BYTES + INSN_BYTES <= BLOCK_MAX_BYTES;
 }
 
 static void emit_callout_call(struct translator *t, const struct callout *callout)
@@ -498,7 +500,7 @@ static struct block *finish_block(struct translator *t, gpa_t gpa, gpa_t gpa2, u
                         emit_patch_rel32(t->cold[i].jump2, t->e.p);
                 emit_cold(t, &t->cold[i], first_maps);
         }
-        g_assert(!t->e.full);           /* BLOCK_MAX_BYTES is enough for BLOCK_MAX_INSNS of the longest kind */
+        g_assert(!t->e.full);           /* has_room() kept the block within BLOCK_MAX_BYTES */
 
         block->gpa = gpa;
         block->gpa2 = gpa2;

@@ -5,6 +5,10 @@ noinst_PROGRAMS += tests/control/hostile
 tests_control_hostile_SOURCES = tests/control/hostile.c
 tests_control_hostile_LDADD = $(GLIB_LIBS)
 
+noinst_PROGRAMS += tests/control/watch
+tests_control_watch_SOURCES = tests/control/watch.c
+tests_control_watch_LDADD = $(test_libs)
+
 if HAVE_M32
 check_DATA += tests/control/echo.elf
 endif

@@ -13,10 +13,12 @@
  */
 #include <check.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <time.h>
+#include <ucontext.h>
 #include <unistd.h>
 #include "cpu/insn.h"
 #include "cpu/mode.h"
@@ -408,6 +410,24 @@ static void device_write(void *opaque, uint64_t offset, uint64_t value, unsigned
         (void)size;
 }
 
+static uint64_t round_seed;
+static unsigned round_mode;
+
+/* A host signal that the translator did not expect: says where, then dies of it. */
+static void crashed(int number, siginfo_t *info, void *context)
+{
+        const greg_t *g = ((ucontext_t *)context)->uc_mcontext.gregs;
+        const uint8_t *at = (const uint8_t *)(uintptr_t)g[REG_RIP];
+        const struct block *block = dbt ? cache_find(&dbt->cache, at) : NULL;
+        char *text = block ? dbt_describe_block(dbt, block) : NULL;
+
+        fprintf(stderr, "%s, round of seed %#llx: signal %d at %p, address %p, R10 %llx R11 %llx R12 %llx R14 %llx RDI %llx RAM %p\n%s",
+                mode_names[round_mode], (unsigned long long)round_seed, number, (const void *)at, info->si_addr,
+                (unsigned long long)g[REG_R10], (unsigned long long)g[REG_R11], (unsigned long long)g[REG_R12],
+                (unsigned long long)g[REG_R14], (unsigned long long)g[REG_RDI], (void *)memory_ram(memory), text ? text : "");
+        signal(number, SIG_DFL);
+}
+
 static void confined(unsigned which, bool check, bool no_bmi2, double seconds)
 {
         static const struct mmio_ops ops = { .read = device_read, .write = device_write };
@@ -417,6 +437,9 @@ static void confined(unsigned which, bool check, bool no_bmi2, double seconds)
         pthread_t thread;
 
         seed = (wanted ? strtoull(wanted, NULL, 0) : 0x10d6e5) * 1000 + which * 10 + check * 2 + no_bmi2 + 1;
+        struct sigaction action = { .sa_sigaction = crashed, .sa_flags = SA_SIGINFO | SA_ONSTACK };
+        sigaction(SIGSEGV, &action, NULL);
+        sigaction(SIGBUS, &action, NULL);
         canaries_plant(0, CANARIES / 2);
         dbt_fixture_open((struct dbt_options){ .check = check, .no_bmi2 = no_bmi2, .cache_bytes = 2 << 20 });
         canaries_plant(CANARIES / 2, CANARIES);
@@ -432,7 +455,8 @@ static void confined(unsigned which, bool check, bool no_bmi2, double seconds)
         ck_assert_int_eq(pthread_create(&thread, NULL, shake, NULL), 0);
         clock_gettime(CLOCK_MONOTONIC, &start);
         do {
-                uint64_t first = seed;
+                round_seed = seed;
+                round_mode = which;
                 enter_mode(which);
                 dbt_state_changed(cpu);
                 fill_code(cpu->mode);
@@ -440,7 +464,7 @@ static void confined(unsigned which, bool check, bool no_bmi2, double seconds)
                 dbt_flush(dbt);
                 enum dbt_stop stop = dbt_run(cpu, BLOCKS_A_ROUND);
                 ck_assert_msg(stop != DBT_STOP_CHECK, "%s: the self-check failed in the round of seed %#llx", mode_names[which],
-                              (unsigned long long)first);
+                              (unsigned long long)round_seed);
                 if (++rounds % 256 == 0)
                         canaries_check();
                 clock_gettime(CLOCK_MONOTONIC, &now);
