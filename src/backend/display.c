@@ -2,6 +2,7 @@
 /*
  * display.c - surfaces: their memory, and the damage that storing rows leaves; screens of text.
  */
+#include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -27,11 +28,24 @@ static void surface_release(struct surface *surface)
         surface->pixels = NULL;
 }
 
+#ifndef F_SEAL_FUTURE_WRITE
+#define F_SEAL_FUTURE_WRITE 0x0010      /* Linux 5.1 */
+#endif
+
+/* A viewer that shrank the file would kill us with SIGBUS; one that wrote to it could hide what changes. */
+static void surface_seal(int fd)
+{
+        int seals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
+
+        if (fcntl(fd, F_ADD_SEALS, seals | F_SEAL_FUTURE_WRITE) < 0)
+                fcntl(fd, F_ADD_SEALS, seals);
+}
+
 /* Where the host gives no memfd, the surface stays private: fd says so. */
 static bool surface_map(struct surface *surface)
 {
         size_t bytes = surface_bytes(surface);
-        int fd = memfd_create("lodger-screen", MFD_CLOEXEC);
+        int fd = memfd_create("lodger-screen", MFD_CLOEXEC | MFD_ALLOW_SEALING);
         void *pixels;
 
         if (fd < 0)
@@ -42,6 +56,7 @@ static bool surface_map(struct surface *surface)
                 close(fd);
                 return false;
         }
+        surface_seal(fd);
         surface->pixels = pixels;
         surface->fd = fd;
         return true;

@@ -20,7 +20,9 @@ enum exit_status {
 };
 
 int doctor_main(int argc, char **argv);
+int eject_main(int argc, char **argv);
 int info_main(int argc, char **argv);
+int insert_main(int argc, char **argv);
 int key_main(int argc, char **argv);
 int list_main(int argc, char **argv);
 int mouse_main(int argc, char **argv);
@@ -28,6 +30,8 @@ int pause_main(int argc, char **argv);
 int reset_main(int argc, char **argv);
 int resume_main(int argc, char **argv);
 int run_main(int argc, char **argv);
+int screen_main(int argc, char **argv);
+int screenshot_main(int argc, char **argv);
 int stats_main(int argc, char **argv);
 int stop_main(int argc, char **argv);
 int type_main(int argc, char **argv);

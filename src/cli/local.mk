@@ -4,7 +4,9 @@ lodger_SOURCES += \
         src/cli/client.c \
         src/cli/client.h \
         src/cli/doctor.c \
+        src/cli/eject.c \
         src/cli/info.c \
+        src/cli/insert.c \
         src/cli/key.c \
         src/cli/list.c \
         src/cli/main.c \
@@ -15,6 +17,8 @@ lodger_SOURCES += \
         src/cli/reset.c \
         src/cli/resume.c \
         src/cli/run.c \
+        src/cli/screen.c \
+        src/cli/screenshot.c \
         src/cli/stats.c \
         src/cli/stop.c \
         src/cli/type.c

@@ -18,6 +18,7 @@
 #include "control/control.h"
 #include "control/place.h"
 #include "cpu/cpuid.h"
+#include "gdb/gdb.h"
 #include "machine/image.h"
 #include "machine/machine.h"
 #include "machine/storage.h"
@@ -28,7 +29,7 @@ static const uint64_t MEMORY_BYTES_MIN = 1024 * 1024;
 
 /* What the command line said, as GOption leaves it. */
 struct run_options {
-        char *name, *control, *engine, *memory, *cpu, *firmware, *kernel, *append, *display, *net, *timeout, *trace, *trace_file, *boot;
+        char *name, *control, *engine, *memory, *cpu, *firmware, *kernel, *append, *display, *net, *timeout, *gdb, *trace, *trace_file, *boot;
         char **initrds, **serials, **debug_consoles, **images, **disks, **cdroms, **floppies;
         int cpus;
         gboolean headless, no_reboot, debug_exit, check;
@@ -38,7 +39,7 @@ static void run_options_clear(struct run_options *options)
 {
         char **strings[] = {
                 &options->name, &options->control, &options->engine, &options->memory, &options->cpu, &options->firmware, &options->kernel,
-                &options->append, &options->display, &options->net, &options->timeout, &options->trace,
+                &options->append, &options->display, &options->net, &options->timeout, &options->gdb, &options->trace,
                 &options->trace_file, &options->boot,
         };
 
@@ -84,9 +85,11 @@ static bool check_words(const struct run_options *options, struct machine_config
                         return refuse(status, EXIT_USAGE, "--memory", options->memory,
                                       _("not a whole number of MiB; write for example 512M or 2G"));
         }
-        if (options->cpu != NULL && cpu_model_find(options->cpu) == NULL)
+        if (options->cpu != NULL && cpu_model_find(options->cpu) == NULL && strcmp(options->cpu, "x86-64-v4") != 0)
                 return refuse(status, EXIT_USAGE, "--cpu", options->cpu,
-                              _("no such model; write host, 486, pentium, pentium3 or core2"));
+                              _("no such model; write host, 486, pentium, pentium3, core2, x86-64-v1, x86-64-v2 or x86-64-v3"));
+        if (options->cpu != NULL && cpu_model_why_not(options->cpu) != NULL)
+                return refuse(status, EXIT_USAGE, "--cpu", options->cpu, cpu_model_why_not(options->cpu));
         if (options->cpus != 1) {
                 g_snprintf(number, sizeof(number), "%d", options->cpus);
                 return refuse(status, EXIT_USAGE, "--cpus", number, _("this version runs one vCPU; write 1 or leave it out"));
@@ -255,6 +258,7 @@ static bool open_control(const struct run_options *options, const char *name, st
 static int run_machine(const struct run_options *options, struct machine_config *config)
 {
         static char stdio[] = "stdio";
+        struct gdb_server *gdb = NULL;
         char *name = options->name ? g_strdup(options->name) : g_strdup_printf("lodger-%d", (int)getpid());
         struct control *control;
         struct machine *machine = NULL;
@@ -292,12 +296,15 @@ static int run_machine(const struct run_options *options, struct machine_config 
                 machine = machine_new(config, &error);
                 if (machine != NULL && control != NULL)
                         control_serve(control, machine);
-                if (machine == NULL || !machine_run(machine, &end, &status, &error)) {
+                if (machine != NULL && options->gdb != NULL)
+                        gdb = gdb_server_new(machine, options->gdb, &error);
+                if (machine == NULL || error != NULL || !machine_run(machine, &end, &status, &error)) {
                         /* A value that only the machine can judge (a port number, a model) is still the user's mistake. */
                         status = cli_fail(error->domain == G_OPTION_ERROR ? EXIT_USAGE : EXIT_HOST, "run", "%s", error->message);
                         g_clear_error(&error);
                 }
         }
+        gdb_server_free(gdb, status);
         control_free(control);
         if (machine != NULL)
                 machine_free(machine);
@@ -325,7 +332,7 @@ int run_main(int argc, char **argv)
                 { "memory", 0, 0, G_OPTION_ARG_STRING, &options.memory, N_("the guest's memory (default: 512M)"), N_("SIZE") },
                 { "cpus", 0, 0, G_OPTION_ARG_INT, &options.cpus, N_("number of vCPUs (one in this version)"), "N" },
                 { "cpu", 0, 0, G_OPTION_ARG_STRING, &options.cpu,
-                  N_("CPU model: host, 486, pentium, pentium3, core2 (default: host)"), N_("MODEL") },
+                  N_("CPU model: host, 486, pentium, pentium3, core2, x86-64-v1, x86-64-v2, x86-64-v3 (default: host)"), N_("MODEL") },
                 { "firmware", 0, 0, G_OPTION_ARG_FILENAME, &options.firmware,
                   N_("firmware image (default: the distribution's SeaBIOS)"), N_("FILE") },
                 { "kernel", 0, 0, G_OPTION_ARG_FILENAME, &options.kernel, N_("Linux or Multiboot image to start directly"), N_("FILE") },
@@ -354,6 +361,8 @@ int run_main(int argc, char **argv)
                   N_("let the guest end with status (v<<1)|1 by writing v to port 0xf4"), NULL },
                 { "debug-console", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &options.debug_consoles,
                   N_("write bytes the guest writes to a port (default: 0xe9) to FILE (repeatable)"), N_("FILE[,port=N]") },
+                { "gdb", 0, 0, G_OPTION_ARG_FILENAME, &options.gdb,
+                  N_("let GDB debug the guest through ADDR, [HOST:]PORT or unix:PATH"), N_("ADDR[,wait]") },
                 { "trace", 0, 0, G_OPTION_ARG_STRING, &options.trace, N_("trace these categories, separated by commas, or all"), N_("LIST") },
                 { "trace-file", 0, 0, G_OPTION_ARG_FILENAME, &options.trace_file,
                   N_("write traces to FILE (default: standard error)"), N_("FILE") },

@@ -33,7 +33,7 @@ struct control {
         GSocket *listener;
         GSource *accepting;
         GDBusAuthObserver *observer;
-        ControlMachine1 *object;
+        struct methods *methods;
         GPtrArray *peers;               /* of struct peer *, each with a reference */
 };
 
@@ -87,7 +87,7 @@ static void peer_drop(struct peer *peer)
         g_cancellable_cancel(peer->cancellable);
         peer_hang_up(peer);
         if (peer->connection) {
-                GDBusInterfaceSkeleton *skeleton = G_DBUS_INTERFACE_SKELETON(control->object);
+                GDBusInterfaceSkeleton *skeleton = G_DBUS_INTERFACE_SKELETON(methods_object(control->methods));
 
                 g_signal_handlers_disconnect_by_data(peer->connection, peer);
                 if (g_dbus_interface_skeleton_has_connection(skeleton, peer->connection))
@@ -157,7 +157,7 @@ static void peer_connected(GObject *source, GAsyncResult *result, gpointer opaqu
                 g_dbus_connection_set_exit_on_close(connection, FALSE);
                 g_dbus_connection_add_filter(connection, peer_filter, g_atomic_rc_box_acquire(peer), peer_unref);
                 g_signal_connect(connection, "closed", G_CALLBACK(peer_closed), peer);
-                g_dbus_interface_skeleton_export(G_DBUS_INTERFACE_SKELETON(control->object), connection, OBJECT_PATH, NULL);
+                g_dbus_interface_skeleton_export(G_DBUS_INTERFACE_SKELETON(methods_object(control->methods)), connection, OBJECT_PATH, NULL);
                 g_dbus_connection_start_message_processing(connection);
                 if (g_dbus_connection_is_closed(connection))
                         peer_drop(peer);
@@ -263,7 +263,7 @@ struct control *control_open(const char *name, const char *path, GError **error)
 
 void control_serve(struct control *control, struct machine *machine)
 {
-        control->object = control_methods_new(machine);
+        control->methods = methods_new(machine);
         control->observer = g_dbus_auth_observer_new();
         g_signal_connect(control->observer, "allow-mechanism", G_CALLBACK(allow_mechanism), NULL);
         g_signal_connect(control->observer, "authorize-authenticated-peer", G_CALLBACK(authorize), NULL);
@@ -285,7 +285,7 @@ void control_free(struct control *control)
         g_ptr_array_free(control->peers, TRUE);
         place_leave(control->path, control->listener);
         g_object_unref(control->listener);
-        g_clear_object(&control->object);
+        methods_free(control->methods);
         g_clear_object(&control->observer);
         g_free(control->path);
         g_free(control);

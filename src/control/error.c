@@ -7,6 +7,8 @@ static const GDBusErrorEntry entries[] = {
         { CONTROL_ERROR_NOT_LISTENING, "org.lodger.Error.NotListening" },
         { CONTROL_ERROR_NO_SUCH_DEVICE, "org.lodger.Error.NoSuchDevice" },
         { CONTROL_ERROR_NO_SUCH_KEY, "org.lodger.Error.NoSuchKey" },
+        { CONTROL_ERROR_NO_DISPLAY, "org.lodger.Error.NoDisplay" },
+        { CONTROL_ERROR_NOT_TEXT, "org.lodger.Error.NotText" },
         { CONTROL_ERROR_BUSY, "org.lodger.Error.Busy" },
 };
 _Static_assert(G_N_ELEMENTS(entries) == CONTROL_ERRORS, "every error has a name");

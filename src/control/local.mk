@@ -9,7 +9,9 @@ lodger_core_SOURCES += \
         src/control/methods.c \
         src/control/methods.h \
         src/control/place.c \
-        src/control/place.h
+        src/control/place.h \
+        src/control/screen.c \
+        src/control/screen.h
 
 # Both sides of the interface, from its description.
 control_interface = data/org.lodger.Machine1.xml

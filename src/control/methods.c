@@ -5,12 +5,20 @@
  * Handlers run on the main loop and return at once; what takes time in the guest (typing, shutting
  * down) goes on after the answer.
  */
+#include <gio/gunixfdlist.h>
+
 #include "base/clock.h"
 #include "control/error.h"
 #include "control/methods.h"
+#include "control/screen.h"
 #include "machine/manage.h"
 
 #define HANDLED TRUE            /* of a handler: the answer has been given */
+
+struct methods {
+        struct screen *screen;
+        ControlMachine1 *object;
+};
 
 /* -- Errors -------------------------------------------------------------------------------------- */
 
@@ -20,6 +28,8 @@ static enum control_error error_on_the_wire(const GError *error)
                 [MACHINE_ERROR_NOT_LISTENING] = CONTROL_ERROR_NOT_LISTENING,
                 [MACHINE_ERROR_NO_SUCH_DEVICE] = CONTROL_ERROR_NO_SUCH_DEVICE,
                 [MACHINE_ERROR_NO_SUCH_KEY] = CONTROL_ERROR_NO_SUCH_KEY,
+                [MACHINE_ERROR_NO_DISPLAY] = CONTROL_ERROR_NO_DISPLAY,
+                [MACHINE_ERROR_NOT_TEXT] = CONTROL_ERROR_NOT_TEXT,
                 [MACHINE_ERROR_BUSY] = CONTROL_ERROR_BUSY,
         };
 
@@ -118,6 +128,107 @@ static gboolean handle_stats(ControlMachine1 *object, GDBusMethodInvocation *cal
         return HANDLED;
 }
 
+/* -- Media --------------------------------------------------------------------------------------- */
+
+static gboolean handle_eject(ControlMachine1 *object, GDBusMethodInvocation *call, const char *drive, gboolean force,
+                             struct machine *machine)
+{
+        GError *error = NULL;
+
+        if (!machine_eject(machine, drive, force, &error))
+                return refuse(call, error);
+        control_machine1_complete_eject(object, call);
+        return HANDLED;
+}
+
+static gboolean handle_insert(ControlMachine1 *object, GDBusMethodInvocation *call, const char *drive, const char *path,
+                              gboolean force, struct machine *machine)
+{
+        GError *error = NULL;
+
+        if (!machine_insert(machine, drive, path, force, &error))
+                return refuse(call, error);
+        control_machine1_complete_insert(object, call);
+        return HANDLED;
+}
+
+/* -- The screen ---------------------------------------------------------------------------------- */
+
+static gboolean handle_get_screen_text(ControlMachine1 *object, GDBusMethodInvocation *call, struct machine *machine)
+{
+        GError *error = NULL;
+        char *text = machine_screen_text(machine, &error);
+
+        if (!text)
+                return refuse(call, error);
+        control_machine1_complete_get_screen_text(object, call, text);
+        g_free(text);
+        return HANDLED;
+}
+
+/* The descriptor of a surface that was rendered; NULL with error set. */
+static GUnixFDList *surface_descriptor(GDBusMethodInvocation *call, const struct surface *surface, GError **error)
+{
+        GDBusConnection *connection = g_dbus_method_invocation_get_connection(call);
+        GUnixFDList *list;
+
+        if (!(g_dbus_connection_get_capabilities(connection) & G_DBUS_CAPABILITY_FLAGS_UNIX_FD_PASSING)) {
+                g_set_error(error, G_IO_ERROR, G_IO_ERROR_FAILED, "this connection cannot pass file descriptors");
+                return NULL;
+        }
+        if (surface->fd < 0) {
+                g_set_error(error, G_IO_ERROR, G_IO_ERROR_FAILED, "this host gives the machine no memfd");
+                return NULL;
+        }
+        list = g_unix_fd_list_new();
+        if (g_unix_fd_list_append(list, surface->fd, error) < 0)
+                g_clear_object(&list);
+        return list;
+}
+
+static gboolean handle_screenshot(ControlMachine1 *object, GDBusMethodInvocation *call, GUnixFDList *in, struct machine *machine)
+{
+        GUnixFDList *list = NULL;
+        struct surface surface;
+        GError *error = NULL;
+
+        (void)in;
+        surface_init(&surface, true);
+        if (machine_render(machine, &surface, &error))
+                list = surface_descriptor(call, &surface, &error);
+        if (list)
+                control_machine1_complete_screenshot(object, call, list, g_variant_new_handle(0), surface.width, surface.height,
+                                                     surface.stride);
+        else
+                refuse(call, error);
+        g_clear_object(&list);
+        surface_free(&surface);
+        return HANDLED;
+}
+
+static gboolean handle_watch(ControlMachine1 *object, GDBusMethodInvocation *call, GUnixFDList *in, struct methods *methods)
+{
+        GError *error = NULL;
+        const struct surface *surface = screen_surface(methods->screen, &error);
+        GUnixFDList *list = surface ? surface_descriptor(call, surface, &error) : NULL;
+
+        (void)in;
+        if (!list)
+                return refuse(call, error);
+        screen_watch(methods->screen, g_dbus_method_invocation_get_connection(call));
+        control_machine1_complete_watch_framebuffer(object, call, list, g_variant_new_handle(0), surface->width, surface->height,
+                                                    surface->stride);
+        g_object_unref(list);
+        return HANDLED;
+}
+
+static gboolean handle_unwatch(ControlMachine1 *object, GDBusMethodInvocation *call, struct methods *methods)
+{
+        screen_unwatch(methods->screen, g_dbus_method_invocation_get_connection(call));
+        control_machine1_complete_unwatch_framebuffer(object, call);
+        return HANDLED;
+}
+
 /* -- Keyboard and mouse -------------------------------------------------------------------------- */
 
 static gboolean handle_key(ControlMachine1 *object, GDBusMethodInvocation *call, const char *const *chords,
@@ -159,7 +270,7 @@ static gboolean handle_set_mouse_buttons(ControlMachine1 *object, GDBusMethodInv
 
 /* -- The object ---------------------------------------------------------------------------------- */
 
-ControlMachine1 *control_methods_new(struct machine *machine)
+struct methods *methods_new(struct machine *machine)
 {
         static const struct { const char *signal; GCallback handler; } handlers[] = {
                 { "handle-get-uptime", G_CALLBACK(handle_get_uptime) },
@@ -169,13 +280,20 @@ ControlMachine1 *control_methods_new(struct machine *machine)
                 { "handle-resume", G_CALLBACK(handle_resume) },
                 { "handle-info", G_CALLBACK(handle_info) },
                 { "handle-stats", G_CALLBACK(handle_stats) },
+                { "handle-eject", G_CALLBACK(handle_eject) },
+                { "handle-insert", G_CALLBACK(handle_insert) },
+                { "handle-get-screen-text", G_CALLBACK(handle_get_screen_text) },
+                { "handle-screenshot", G_CALLBACK(handle_screenshot) },
                 { "handle-key", G_CALLBACK(handle_key) },
                 { "handle-type", G_CALLBACK(handle_type) },
                 { "handle-move-mouse", G_CALLBACK(handle_move_mouse) },
                 { "handle-set-mouse-buttons", G_CALLBACK(handle_set_mouse_buttons) },
         };
+        struct methods *methods = g_new0(struct methods, 1);
         ControlMachine1 *object = control_machine1_skeleton_new();
 
+        methods->screen = screen_new(machine);
+        methods->object = object;
         control_machine1_set_name(object, machine_name(machine));
         control_machine1_set_engine(object, machine_engine_name(machine));
         control_machine1_set_memory(object, machine_memory_bytes(machine));
@@ -183,5 +301,18 @@ ControlMachine1 *control_methods_new(struct machine *machine)
         tell_state(object, machine);
         for (gsize i = 0; i < G_N_ELEMENTS(handlers); i++)
                 g_signal_connect(object, handlers[i].signal, handlers[i].handler, machine);
-        return object;
+        g_signal_connect(object, "handle-watch-framebuffer", G_CALLBACK(handle_watch), methods);
+        g_signal_connect(object, "handle-unwatch-framebuffer", G_CALLBACK(handle_unwatch), methods);
+        return methods;
 }
+
+void methods_free(struct methods *methods)
+{
+        if (!methods)
+                return;
+        screen_free(methods->screen);
+        g_object_unref(methods->object);
+        g_free(methods);
+}
+
+ControlMachine1 *methods_object(struct methods *methods) { return methods->object; }

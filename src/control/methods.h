@@ -6,8 +6,11 @@
 #include "control/machine1.h"
 
 struct machine;
+struct methods;
 
+struct methods *methods_new(struct machine *machine);
+void methods_free(struct methods *methods);
 /* The object that answers for the machine; connections export it. */
-ControlMachine1 *control_methods_new(struct machine *machine);
+ControlMachine1 *methods_object(struct methods *methods);
 
 #endif

@@ -7,6 +7,7 @@
  * A3  In 16- and 32-bit modes linear addresses wrap at 4 GiB, within an access too.
  */
 #include "cpu/cpu.h"
+#include "cpu/debug.h"
 #include "cpu/mode.h"
 #include "cpu/tlb.h"
 #include "memory/note.h"
@@ -129,6 +130,14 @@ static bool translate_pages(struct cpu *cpu, gva_t linear, unsigned size, unsign
 
 /* -- Linear accesses ------------------------------------------------------------------------------- */
 
+/* Watchpoints see what the program does, not what the processor reads and writes for itself.  An access that
+ * faults further on takes what it noted with it. */
+static void note_access(struct cpu *cpu, gva_t linear, unsigned size, unsigned access)
+{
+        if (!(access & ACCESS_IMPLICIT))
+                cpu_debug_note_access(cpu, linear, size, access);
+}
+
 bool cpu_read_linear(struct cpu *cpu, gva_t linear, void *to, unsigned size, unsigned access)
 {
         struct two_pages pages;
@@ -138,6 +147,8 @@ bool cpu_read_linear(struct cpu *cpu, gva_t linear, void *to, unsigned size, uns
         access = (access & ~ACCESS_WRITE) | ACCESS_READ;
         if (!tlb_access(cpu, linear, size, access, &host))
                 return false;
+        if (cpu->debug_watch)
+                note_access(cpu, linear, size, access);
         if (host) {
                 copy_bytes(to, host, size);
                 return true;
@@ -159,6 +170,8 @@ bool cpu_write_linear(struct cpu *cpu, gva_t linear, const void *from, unsigned 
         access |= ACCESS_WRITE;
         if (!tlb_access(cpu, linear, size, access, &host))
                 return false;
+        if (cpu->debug_watch)
+                note_access(cpu, linear, size, access);
         if (host) {
                 copy_bytes(host, from, size);
                 return true;

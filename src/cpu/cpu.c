@@ -4,6 +4,7 @@
  */
 #include "cpu/cpu.h"
 #include "cpu/cpuid.h"
+#include "cpu/debug.h"
 
 enum {
         ATTR_DATA16 = SEG_P | SEG_S | SEG_TYPE_RW | SEG_TYPE_ACCESSED,  /* 93h: every segment after reset, CS too */
@@ -95,6 +96,8 @@ void cpu_reset(struct cpu *cpu, bool init_only)
         /* Application processors sleep until a start-up IPI (SDM 3A 9.4.3). */
         cpu->waiting_for_sipi = !(cpu->apic_base & APIC_BASE_BSP);
         tlb_flush(cpu, true);
+        cpu_debug_changed(cpu);
+        cpu->debug_hits = 0;
 }
 
 void cpu_init(struct cpu *cpu, unsigned index, const struct cpu_model *model, struct memory *memory)

@@ -192,6 +192,16 @@ struct cpu {
         /* -- Derived and host side. -- */
         uint32_t request;               /* enum cpu_request.  Atomic; set by any thread via cpu_request() */
         bool vector_live;               /* guest vector state is in the host's registers */
+        /* Breakpoints (debug.h): which instructions are stopped at (0: none), whether there are data and port
+         * watchpoints, and what the current instruction has hit. */
+        uint64_t debug_key;
+        uint32_t debug_hits;
+        bool debug_watch, debug_io;
+        bool debug_step;                /* the debugger wants one instruction */
+        uint8_t debug_stop;             /* enum cpu_debug_stop: why the debugger has the vCPU */
+        uint8_t debug_watch_kind;       /* enum debug_kind, and the address, of the watchpoint that was hit */
+        uint64_t debug_watch_linear;
+        const struct cpu_debugger *debugger;    /* NULL: none attached */
         unsigned index;                 /* vCPU number, APIC id */
         const struct cpu_model *model;
         struct memory *memory;
@@ -295,8 +305,13 @@ bool cpu_write(struct cpu *cpu, enum cpu_segment segment, uint64_t offset, const
  * word.  The engine reloads it before translated code runs again.  Idempotent. */
 void cpu_host_begin(struct cpu *cpu);
 
+/* debug.c: matches an I/O access against the debug registers. */
+void cpu_debug_note_io(struct cpu *cpu, uint16_t port, unsigned size);
+
 static inline uint32_t cpu_io_read(struct cpu *cpu, uint16_t port, unsigned size)
 {
+        if (cpu->debug_io)
+                cpu_debug_note_io(cpu, port, size);
         cpu_host_begin(cpu);
         return cpu->env.io_read(cpu->env.opaque, port, size);
 }
@@ -312,6 +327,8 @@ static inline uint64_t cpu_tsc(struct cpu *cpu)
 
 static inline void cpu_io_write(struct cpu *cpu, uint16_t port, uint32_t value, unsigned size)
 {
+        if (cpu->debug_io)
+                cpu_debug_note_io(cpu, port, size);
         cpu_host_begin(cpu);
         cpu->env.io_write(cpu->env.opaque, port, value, size);
 }

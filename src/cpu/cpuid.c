@@ -10,7 +10,10 @@
  * model says so through IA32_ARCH_CAPABILITIES.
  */
 #include "cpu/cpuid.h"
+#include "cpu/fpu.h"
 #include "cpu/msr.h"
+
+enum { AREA_WITH_AVX = FPU_AVX + 256 };
 
 enum { EDX_APIC = 1 << 9, ECX_OSXSAVE = 1 << 27 };
 #define ECX_HYPERVISOR (1u << 31)
@@ -85,6 +88,23 @@ static void leaf_b(const struct cpu *cpu, uint32_t subleaf, uint32_t out[4])
                 return;
         out[1] = 1;
         out[2] |= (subleaf + 1) << 8;   /* 1: threads, 2: cores */
+}
+
+/* XSAVE areas, standard format only: x87 and SSE share the legacy part, AVX stands behind the header (SDM 1 13.4). */
+static void leaf_d(const struct cpu *cpu, uint32_t subleaf, uint32_t out[4])
+{
+        bool avx = cpu_has(cpu, FEATURE_AVX);
+
+        if (!cpu_has(cpu, FEATURE_XSAVE))
+                return;
+        if (subleaf == 0) {
+                out[0] = XSTATE_X87 | XSTATE_SSE | (avx ? XSTATE_AVX : 0);
+                out[1] = cpu->xcr0 & XSTATE_AVX ? AREA_WITH_AVX : FPU_AVX;
+                out[2] = avx ? AREA_WITH_AVX : FPU_AVX;
+        } else if (subleaf == 2 && avx) {
+                out[0] = AREA_WITH_AVX - FPU_AVX;
+                out[1] = FPU_AVX;
+        }
 }
 
 static void leaf_extended(const struct cpu_model *model, uint32_t leaf, uint32_t out[4])
@@ -181,6 +201,9 @@ void cpuid_query(struct cpu *cpu, uint32_t leaf, uint32_t subleaf, uint32_t out[
                 break;
         case 0xb:
                 leaf_b(cpu, subleaf, out);
+                break;
+        case 0xd:
+                leaf_d(cpu, subleaf, out);
                 break;
         case 0x15:
                 out[0] = model->tsc_ratio_denominator;

@@ -42,6 +42,9 @@ struct cpu_model {
 
 /* By name, case-sensitive; NULL when there is none. */
 const struct cpu_model *cpu_model_find(const char *name);
+/* Why a model cannot be had here, for a person; NULL: it can.  Old models do without what the host lacks; an x86-64
+ * level promises all of its features. */
+const char *cpu_model_why_not(const char *name);
 /* NULL-terminated; the first is the default. */
 const char *const *cpu_model_names(void);
 

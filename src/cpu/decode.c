@@ -129,24 +129,61 @@ static enum decode_result insn_read_opcode(struct insn *insn, struct reader *rea
         return DECODE_OK;
 }
 
+/* C4 and C5 begin a VEX prefix in 64-bit mode, and elsewhere, but for real and virtual-8086 mode, where LES and LDS
+ * would have a register operand (SDM 2A 2.3.5). */
+static bool vex_begins(const struct insn *insn, const struct reader *reader, uint64_t mode)
+{
+        if (insn->map != MAP_PRIMARY || (insn->code & 0xfe) != 0xc4)
+                return false;
+        if (mode & MODE_CODE64)
+                return true;
+        return (mode & MODE_PROTECTED) && reader_need(reader, 1) == DECODE_OK && reader->bytes[reader->position] >= 0xc0;
+}
+
+/* The rest of the prefix and the opcode (SDM 2A 2.3.5). */
+static enum decode_result insn_read_vex(struct insn *insn, const struct prefixes *prefixes, struct reader *reader, bool code64)
+{
+        static const uint8_t mandatory[4] = { 0, 0x66, 0xf3, 0xf2 };
+        bool long_form = insn->code == 0xc4, refused = prefixes->operand_size || insn->rep || insn->lock || insn->rex;
+        unsigned first, last, map = MAP_0F, rex = 0;
+        enum decode_result result;
+
+        if ((result = reader_need(reader, long_form ? 3 : 2)) != DECODE_OK)
+                return result;
+        first = last = reader_take(reader, 1);
+        if (long_form) {
+                map = first & 31;
+                last = reader_take(reader, 1);
+                rex = last & 0x80 ? REX_W : 0;
+        }
+        insn->code = reader_take(reader, 1);
+        if (refused || map < MAP_0F || map > MAP_0F3A)
+                return DECODE_UD;
+        insn->vex = true;
+        insn->map = map;
+        insn->mandatory = mandatory[last & 3];
+        insn->vex_l = last >> 2 & 1;
+        insn->vvvv = ~last >> 3 & 15;
+        if (code64) {
+                rex |= first & 0x80 ? 0 : REX_R;
+                if (long_form)
+                        rex |= (first & 0x40 ? 0 : REX_X) | (first & 0x20 ? 0 : REX_B);
+        }
+        insn->rex = 0x40 | rex;
+        return DECODE_OK;
+}
+
 /* The number (log2 - 1) of a size of 2, 4 or 8 bytes. */
 static inline unsigned size_number(unsigned bytes)
 {
         return bytes >> 2;
 }
 
-/* The word that rows are matched against; see opcode_table.h. */
-static uint32_t insn_choice(const struct insn *insn, const struct prefixes *prefixes, uint64_t mode)
+/* Mode and ModRM. */
+static inline uint32_t insn_choice_rest(const struct insn *insn, uint64_t mode)
 {
-        uint32_t choice;
+        uint32_t choice = 0;
 
-        if (insn->rep)
-                choice = insn->rep == 0xf3 ? PREFIX_F3 : PREFIX_F2;
-        else
-                choice = prefixes->operand_size ? PREFIX_66 : PREFIX_NONE;
-        choice <<= CHOICE_PREFIX;
-        choice |= UINT32_C(1) << (CHOICE_OPERAND + size_number(insn->operand_bytes));
-        choice |= UINT32_C(1) << (CHOICE_ADDRESS + size_number(insn->address_bytes));
         if (mode & MODE_CODE64)
                 choice |= UINT32_C(4) << CHOICE_MODE;
         else
@@ -154,11 +191,35 @@ static uint32_t insn_choice(const struct insn *insn, const struct prefixes *pref
         if (insn->has_modrm) {
                 choice |= UINT32_C(1) << (CHOICE_REG + (insn->modrm >> 3 & 7));
                 if (insn->modrm >= 0xc0)
-                        choice |= UINT32_C(2) << CHOICE_MOD | UINT32_C(1) << (CHOICE_RM + (insn->modrm & 7));
+                        choice |= UINT32_C(2) << CHOICE_MOD | (insn->vex ? 0 : UINT32_C(1) << (CHOICE_RM + (insn->modrm & 7)));
                 else
                         choice |= UINT32_C(1) << CHOICE_MOD;
         }
         return choice;
+}
+
+/* The word that rows are matched against; see opcode_table.h. */
+static uint32_t insn_choice(const struct insn *insn, const struct prefixes *prefixes, uint64_t mode)
+{
+        uint32_t choice;
+
+        if (insn->vex) {
+                choice = insn->mandatory == 0xf3 ? PREFIX_F3 : insn->mandatory == 0xf2 ? PREFIX_F2 :
+                         insn->mandatory ? PREFIX_66 : PREFIX_NONE;
+                choice <<= CHOICE_PREFIX;
+                choice |= UINT32_C(1) << (CHOICE_VEX_W + (insn->rex & REX_W ? 1 : 0));
+                choice |= UINT32_C(1) << (CHOICE_VEX_L + insn->vex_l);
+                choice |= UINT32_C(1) << (CHOICE_VEX_V + (insn->vvvv ? 1 : 0));
+                return choice | insn_choice_rest(insn, mode);
+        }
+        if (insn->rep)
+                choice = insn->rep == 0xf3 ? PREFIX_F3 : PREFIX_F2;
+        else
+                choice = prefixes->operand_size ? PREFIX_66 : PREFIX_NONE;
+        choice <<= CHOICE_PREFIX;
+        choice |= UINT32_C(1) << (CHOICE_OPERAND + size_number(insn->operand_bytes));
+        choice |= UINT32_C(1) << (CHOICE_ADDRESS + size_number(insn->address_bytes));
+        return choice | insn_choice_rest(insn, mode);
 }
 
 static inline bool feature_present(const uint64_t features[2], unsigned feature)
@@ -174,6 +235,14 @@ static void insn_settle_prefixes(struct insn *insn, const struct prefixes *prefi
         uint32_t admitted = admits >> CHOICE_PREFIX & PREFIX_ALL;
         unsigned natural = mode & (MODE_CODE64 | MODE_CODE32) ? 4 : 2;
 
+        if (insn->vex) {
+                if ((shape & SHAPE_GENERAL) && !(mode & MODE_CODE64))
+                        insn->rex &= ~REX_W;
+                if (!(mode & MODE_CODE64))
+                        insn->vvvv &= 7;
+                insn->operand_bytes = insn->rex & REX_W ? 8 : 4;
+                return;
+        }
         if (admitted != PREFIX_ALL) {
                 if (insn->rep) {
                         insn->mandatory = insn->rep;
@@ -225,7 +294,7 @@ static enum decode_result insn_read_address16(struct insn *insn, struct reader *
 }
 
 /* SDM 2A tables 2-2 and 2-3, and 2.2.1 for REX and RIP-relative addresses. */
-static enum decode_result insn_read_address32(struct insn *insn, struct reader *reader, bool code64)
+static enum decode_result insn_read_address32(struct insn *insn, struct reader *reader, bool code64, bool vsib)
 {
         static const uint8_t disp_size[4] = { 0, 1, 4, 0 };
         unsigned mod = insn->modrm >> 6, base = insn->modrm & 7, disp_bytes = disp_size[mod];
@@ -240,7 +309,7 @@ static enum decode_result insn_read_address32(struct insn *insn, struct reader *
                 sib = reader_take(reader, 1);
                 base = sib & 7;
                 index = (sib >> 3 & 7) | (insn->rex & REX_X ? 8 : 0);
-                if (index != 4) {
+                if (index != 4 || vsib) {
                         insn->index = index;
                         insn->scale = sib >> 6;
                 }
@@ -273,7 +342,10 @@ static enum decode_result insn_read_modrm_operands(struct insn *insn, struct rea
                 return DECODE_OK;
         }
         insn->is_memory = true;
-        result = insn->address_bytes == 2 ? insn_read_address16(insn, reader) : insn_read_address32(insn, reader, code64);
+        if ((shape & SHAPE_VSIB) && (insn->address_bytes == 2 || (insn->modrm & 7) != 4))
+                return DECODE_UD;
+        result = insn->address_bytes == 2 ? insn_read_address16(insn, reader)
+                                          : insn_read_address32(insn, reader, code64, shape & SHAPE_VSIB);
         if (!insn->segment_override && (insn->base == RSP || insn->base == RBP))
                 insn->segment = SEG_SS;
         return result;
@@ -336,6 +408,8 @@ static unsigned insn_memory_bytes(const struct insn *insn, uint32_t shape, bool 
         case SIZE_10:
                 return 10;
         case SIZE_16:
+                return insn->vex_l ? 32 : 16;
+        case SIZE_DQ:
                 return 16;
         case SIZE_V:
                 return insn->operand_bytes;
@@ -358,9 +432,10 @@ static void insn_clear(struct insn *insn)
 {
         insn->opcode = NULL;
         insn->length = insn->map = insn->code = insn->mandatory = insn->rep = insn->rex = 0;
+        insn->vvvv = insn->vex_l = 0;
         insn->operand_bytes = insn->address_bytes = 0;
         insn->lock = insn->segment_override = insn->has_modrm = insn->is_memory = false;
-        insn->rip_relative = insn->sized = false;
+        insn->rip_relative = insn->sized = insn->vex = false;
         insn->segment = SEG_DS;
         insn->modrm = insn->reg = insn->rm = insn->scale = 0;
         insn->base = insn->index = REG_NONE;
@@ -397,9 +472,13 @@ static enum decode_result insn_decode_at(struct insn *insn, struct reader *reade
                 return result;
         if ((result = insn_read_opcode(insn, reader)) != DECODE_OK)
                 return result;
+        if (vex_begins(insn, reader, mode) && (result = insn_read_vex(insn, &prefixes, reader, code64)) != DECODE_OK)
+                return result;
         insn_settle_sizes(insn, &prefixes, mode);
 
         slot = insn->map << 8 | insn->code;
+        if (insn->vex)
+                slot += (MAP_V0F - MAP_0F) << 8;
         if (slot == 0x90 && (insn->rex & REX_B))
                 slot = 0x91;            /* XCHG R8,rAX, no NOP */
         if (!opcode_index[slot])

@@ -8,12 +8,13 @@
  * D2  Error codes raised on the way carry EXT unless the event was INT n, INT3 or INTO (SDM 3A 6.13).
  */
 #include "base/log.h"
+#include "cpu/debug.h"
 #include "cpu/exception.h"
 #include "cpu/segment.h"
 #include "cpu/tlb.h"
 
 enum { ERROR_EXT = 1, ERROR_IDT = 2, NOT_FAULTS = 1 << EXC_DB | 1 << EXC_NMI | 1 << EXC_BP | 1 << EXC_OF };
-enum { DR7_GD = 1 << 13, IST_OFFSET = 0x24 };
+enum { IST_OFFSET = 0x24 };
 
 bool cpu_raise(struct cpu *cpu, enum exception vector)
 {
@@ -265,8 +266,16 @@ static bool deliver_protected(struct cpu *cpu, const struct event *event, uint64
 
         if (!read_gate(cpu, event, &gate))
                 return false;
-        if (gate.type == TYPE_TASK_GATE)
-                return task_switch(cpu, gate.selector, TASK_INTERRUPT, event->ext);
+        if (gate.type == TYPE_TASK_GATE) {
+                struct task_event task = {
+                        .return_rip = event->return_rip, .flags = event->flags, .ext = event->ext,
+                        .has_error = event->has_error, .error = event->error,
+                };
+                if (!task_switch(cpu, gate.selector, TASK_INTERRUPT, &task))
+                        return false;
+                *rip = cpu->rip;
+                return true;
+        }
         if (!read_handler_segment(cpu, event, &gate, &target) || !choose_stack(cpu, event, &gate, &target) ||
             !push_frame(cpu, event, &gate, &target))
                 return false;

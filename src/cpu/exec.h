@@ -156,6 +156,8 @@ insn_handler exec_frstor;
 insn_handler exec_fxsave;               /* M: 512 bytes, also with REX.W */
 insn_handler exec_fxrstor;
 insn_handler exec_maskmov;              /* MASKMOVQ Pq,Nq  MASKMOVDQU Vx,Ux */
+insn_handler exec_vmaskmov;             /* VMASKMOVPS/PD VPMASKMOVD/Q: Vx,Hx,Mx and Mx,Hx,Vx */
+insn_handler exec_gather;               /* VGATHER* VPGATHER*: Vx,Mvsib,Hx */
 insn_handler exec_xsave;                /* M, also with REX.W */
 insn_handler exec_xrstor;
 

@@ -6,10 +6,11 @@
  * K2  What CR0, CR3 and CR4 flush follows SDM 3A 4.10.4.1: PG, PGE, PAE, PSE, SMEP and here also WP and PE
  *     flush global entries too; CR3 spares them.
  *
- * Debug registers are kept and read back; breakpoints do not act yet.
+ * What the debug registers do is in debug.c.
  */
 #include "base/log.h"
 #include "cpu/cpuid.h"
+#include "cpu/debug.h"
 #include "cpu/exec.h"
 #include "cpu/operand.h"
 #include "cpu/tlb.h"
@@ -121,6 +122,8 @@ static bool write_cr4(struct cpu *cpu, uint64_t value)
         if (pae && (changed & paging) && !paging_load_pdptes(cpu, cpu->cr3))
                 return general_protection(cpu);
         cpu->cr4 = value;
+        if (changed & CR4_DE)
+                cpu_debug_changed(cpu);
         if (changed & (paging | CR4_SMAP | CR4_PCIDE))
                 tlb_flush(cpu, true);
         cpu_mode_changed(cpu);
@@ -184,7 +187,15 @@ static bool debug_register(struct cpu *cpu, unsigned *number)
                         return cpu_raise(cpu, EXC_UD);
                 *number += 2;
         }
-        return *number < 8 || cpu_raise(cpu, EXC_UD);
+        if (*number >= 8)
+                return cpu_raise(cpu, EXC_UD);
+        if (cpu->dr[7] & DR7_GD) {
+                /* A fault, so RF is set in its image (SDM 3B 18.3.1.3); the delivery clears GD. */
+                cpu->dr[6] |= DR6_BD;
+                cpu->rflags |= FLAG_RF;
+                return cpu_raise(cpu, EXC_DB);
+        }
+        return true;
 }
 
 bool exec_mov_to_dr(struct cpu *cpu, const struct insn *insn)
@@ -201,6 +212,8 @@ bool exec_mov_to_dr(struct cpu *cpu, const struct insn *insn)
         else if (number == 7)
                 value = (value & (uint32_t)DR7_WRITABLE) | DR7_ONE;
         cpu->dr[number] = value;
+        if (number != 6)
+                cpu_debug_changed(cpu);
         return true;
 }
 

@@ -400,7 +400,8 @@ bool exec_maskmov(struct cpu *cpu, const struct insn *insn)
 {
         bool sse = insn->mandatory == 0x66;
 
-        if ((cpu->cr0 & CR0_EM) || (sse && !(cpu->cr4 & CR4_OSFXSR)))
+        /* Of the VEX form the translator has checked what it needs: XCR0 in place of EM and OSFXSR. */
+        if (!insn->vex && ((cpu->cr0 & CR0_EM) || (sse && !(cpu->cr4 & CR4_OSFXSR))))
                 return cpu_raise(cpu, EXC_UD);
         if (cpu->cr0 & CR0_TS)
                 return cpu_raise(cpu, EXC_NM);

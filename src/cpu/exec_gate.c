@@ -153,6 +153,7 @@ bool far_through_system(struct cpu *cpu, const struct descriptor *descriptor, ui
         unsigned type = descriptor_type(descriptor->raw);
         uint32_t error = selector_error(selector);
         enum task_switch_reason reason = is_call ? TASK_CALL : TASK_JMP;
+        struct task_event event = { .return_rip = cpu->next_rip, .flags = cpu_rflags(cpu) };
         bool wide = cpu_long_mode(cpu);
 
         switch (type) {
@@ -169,14 +170,14 @@ bool far_through_system(struct cpu *cpu, const struct descriptor *descriptor, ui
                         break;
                 if (!descriptor_present(descriptor->raw))
                         return cpu_raise_error(cpu, EXC_NP, error);
-                return task_switch(cpu, gate_selector(descriptor->raw), reason, 0);
+                return task_switch(cpu, gate_selector(descriptor->raw), reason, &event);
         case TYPE_TSS16:
         case TYPE_TSS32:
                 if (wide || (selector & SELECTOR_TI) || !system_allowed(cpu, descriptor, selector))
                         break;
                 if (!descriptor_present(descriptor->raw))
                         return cpu_raise_error(cpu, EXC_NP, error);
-                return task_switch(cpu, selector, reason, 0);
+                return task_switch(cpu, selector, reason, &event);
         default:
                 break;
         }

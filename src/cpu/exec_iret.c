@@ -5,6 +5,7 @@
 #include "cpu/exec.h"
 #include "cpu/exec_far.h"
 #include "cpu/operand.h"
+#include "cpu/tlb.h"
 
 /* What IRET takes from the stack. */
 struct iret_frame {
@@ -15,14 +16,13 @@ enum {
         FLAGS_ANY = FLAGS_ARITH | FLAG_TF | FLAG_DF | FLAG_NT,
         FLAGS_32BIT = FLAG_RF | FLAG_AC | FLAG_ID,
         FLAGS_SYSTEM_32BIT = FLAG_VIF | FLAG_VIP,
-        DR7_ENABLES = 0xff,
 };
 
 /* Puts flags from the image in place, those that mask allows. */
 static void load_flags(struct cpu *cpu, uint64_t image, uint64_t mask)
 {
         /* RF matters only to instruction breakpoints; without them it would have to be cleared by the next instruction. */
-        if (!(cpu->dr[7] & DR7_ENABLES))
+        if (!cpu->debug_key)
                 image &= ~(uint64_t)FLAG_RF;
         cpu_set_rflags(cpu, (cpu_rflags(cpu) & ~mask) | (image & mask));
 }
@@ -124,12 +124,13 @@ static bool iret(struct cpu *cpu, unsigned width)
         if (cpu_v86(cpu) && cpu_iopl(cpu) < 3)
                 return cpu_raise_error(cpu, EXC_GP, 0);
         if (cpu_protected(cpu) && (cpu->rflags & FLAG_NT)) {
+                struct task_event event = { .return_rip = cpu->next_rip, .flags = cpu_rflags(cpu) };
                 uint16_t link;
                 if (cpu_long_mode(cpu))
                         return cpu_raise_error(cpu, EXC_GP, 0);
-                if (!cpu_read_linear(cpu, cpu->seg[SEG_TR].base, &link, 2, 0))
+                if (!cpu_read_linear(cpu, cpu->seg[SEG_TR].base, &link, 2, ACCESS_IMPLICIT))
                         return false;
-                return task_switch(cpu, link, TASK_IRET, 0);
+                return task_switch(cpu, link, TASK_IRET, &event);
         }
         stack_begin(cpu, &stack);
         if (!stack_pop(cpu, &stack, &frame.rip, width) || !stack_pop(cpu, &stack, &frame.selector, width) ||

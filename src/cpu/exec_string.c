@@ -220,7 +220,7 @@ static bool run_elements(struct cpu *cpu, struct string *string, uint64_t count,
         uint64_t n;
 
         *done = 0;
-        if ((!movs && string->op != OP_STOS) || cpu->df_step < 0 || (cpu->mode & MODE_AC))
+        if ((!movs && string->op != OP_STOS) || cpu->df_step < 0 || (cpu->mode & MODE_AC) || cpu->debug_watch)
                 return true;
         n = run_length(cpu, string, SEG_ES, get_index(cpu, string, RDI), true, &to_linear);
         if (movs) {
@@ -297,7 +297,7 @@ static bool repeat(struct cpu *cpu, const struct insn *insn, struct string *stri
                 set_index(cpu, string, RCX, count);
                 if (condition_ends(string, insn->rep))
                         break;
-                if (count && ((cpu->rflags & FLAG_TF) || __atomic_load_n(&cpu->kick, __ATOMIC_RELAXED))) {
+                if (count && ((cpu->rflags & FLAG_TF) || cpu->debug_hits || __atomic_load_n(&cpu->kick, __ATOMIC_RELAXED))) {
                         cpu->next_rip = cpu->rip;
                         break;
                 }

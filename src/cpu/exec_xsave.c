@@ -2,8 +2,8 @@
 /*
  * exec_xsave.c - XSAVE and XRSTOR in standard format for x87, SSE and AVX; XCR0 (SDM 1 chapter 13).
  *
- * Decoded for models with FEATURE_XSAVE only.  The requested features are masked by the guest's XCR0
- * (traps.md T17); what the host's header says is in its initial state is so for the guest too.
+ * XSETBV ends the block, since vector instructions appear or go.  Decoded for models with FEATURE_XSAVE
+ * only.  The requested features are masked by the guest's XCR0 (traps.md T17); what the host's header says is in its initial state is so for the guest too.
  */
 #include "cpu/exec.h"
 #include "cpu/fpu.h"
@@ -43,7 +43,9 @@ bool exec_xsetbv(struct cpu *cpu, const struct insn *insn)
         if (cpu->cpl || (uint32_t)cpu->regs[RCX] || !(value & XSTATE_X87) || (value & ~xcr0_supported(cpu)) ||
             (value & (XSTATE_SSE | XSTATE_AVX)) == XSTATE_AVX)
                 return general_protection(cpu);
+        cpu_host_begin(cpu);            /* saves what the old value enables */
         cpu->xcr0 = value;
+        cpu_mode_changed(cpu);
         return true;
 }
 

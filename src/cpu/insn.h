@@ -54,7 +54,8 @@ enum operand {
         /* MMX, SSE: reg (P, V), rm register-or-memory (Q, W), rm register only (N, U) */
         OPERAND_Pq, OPERAND_Qd, OPERAND_Qq, OPERAND_Nq,
         OPERAND_Vx, OPERAND_Wb, OPERAND_Ww, OPERAND_Wd, OPERAND_Wq, OPERAND_Wx /* 16 bytes */, OPERAND_Ux,
-        OPERAND_Hx /* VEX.vvvv */,
+        OPERAND_Hx /* VEX.vvvv */, OPERAND_Lx /* bits 4-7 of an immediate byte */, OPERAND_By /* VEX.vvvv, general */,
+        OPERAND_Wdq /* 16 bytes whatever VEX.L */, OPERAND_Mx /* memory only, 16 or 32 bytes */, OPERAND_Mvsib,
         OPERAND_Udq_Mb /* rm: Ry register form, byte of memory (PINSRB, PEXTRB) */, OPERAND_Ry_Mw, OPERAND_Ry_Md,
         /* Other register files in ModRM.reg */
         OPERAND_Sw, OPERAND_Cd, OPERAND_Dd,
@@ -94,7 +95,8 @@ enum insn_attr {
         ATTR_NO_LOCK_CHECK = 1 << 18,   /* XCHG with memory: locked without a prefix */
         ATTR_IMPLICIT_CL = 1 << 19,     /* reads CL (shifts by CL) */
         ATTR_IMPLICIT_CX = 1 << 20,     /* reads or writes (E/R)CX otherwise: CMPXCHG8B, PCMPESTRI ... */
-        ATTR_VEX = 1 << 21, ATTR_EVEX = 1 << 22,
+        ATTR_VEX = 1 << 21,             /* VEX-encoded */
+        ATTR_AVX = 1 << 22,             /* #UD unless CR4.OSXSAVE and XCR0 enable AVX, #NM by TS */
         ATTR_HOST_FAULT = 1 << 23,      /* may fault natively for other reasons: DIV, IDIV */
         ATTR_SIZED = 1 << 24,           /* operand size counts although no operand shows it: CBW, PUSHA, IRET (insn->sized) */
 };
@@ -181,6 +183,7 @@ void opcode_each(void (*fn)(const struct opcode *opcode, void *opaque), void *op
 static inline bool operand_is_memory_capable(enum operand operand)
 {
         return (operand >= OPERAND_Eb && operand <= OPERAND_Ey) || (operand >= OPERAND_Mb && operand <= OPERAND_M) ||
+               operand == OPERAND_Wdq || operand == OPERAND_Mx || operand == OPERAND_Mvsib ||
                operand == OPERAND_Qd || operand == OPERAND_Qq || (operand >= OPERAND_Wb && operand <= OPERAND_Wx) ||
                (operand >= OPERAND_Udq_Mb && operand <= OPERAND_Ry_Md);
 }

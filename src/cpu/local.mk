@@ -11,6 +11,8 @@ lodger_gpr_SOURCES += \
         src/cpu/cpu.h \
         src/cpu/cpuid.c \
         src/cpu/cpuid.h \
+        src/cpu/debug.c \
+        src/cpu/debug.h \
         src/cpu/decode.c \
         src/cpu/exception.c \
         src/cpu/exception.h \
@@ -27,6 +29,7 @@ lodger_gpr_SOURCES += \
         src/cpu/exec_segment.c \
         src/cpu/exec_string.c \
         src/cpu/exec_system.c \
+        src/cpu/exec_avx.c \
         src/cpu/exec_xsave.c \
         src/cpu/fpu.h \
         src/cpu/insn.h \
@@ -40,6 +43,7 @@ lodger_gpr_SOURCES += \
         src/cpu/opcodes.def \
         src/cpu/opcodes_integer.def \
         src/cpu/opcodes_sse.def \
+        src/cpu/opcodes_vex.def \
         src/cpu/opcodes_system.def \
         src/cpu/opcodes_x87.def \
         src/cpu/operand.c \

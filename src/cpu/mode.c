@@ -12,6 +12,8 @@ enum {
         FLAGS_MODE = FLAG_TF | FLAG_IOPL | FLAG_VM | FLAG_AC,
 };
 
+enum { XCR0_AVX = 6 };          /* XMM and YMM state */
+
 static const uint32_t four_gib_limit = 0xffffffff;
 
 uint64_t cpu_rflags(const struct cpu *cpu)
@@ -96,6 +98,8 @@ void cpu_mode_changed(struct cpu *cpu)
                 mode |= MODE_FPU_NE;
         if (cpu->cr4 & CR4_OSFXSR)
                 mode |= MODE_OSFXSR;
+        if ((cpu->cr4 & CR4_OSXSAVE) && (cpu->cr0 & CR0_PE) && !v86 && (cpu->xcr0 & XCR0_AVX) == XCR0_AVX)
+                mode |= MODE_AVX;
         if (cpu->cr4 & CR4_OSXMMEXCPT)
                 mode |= MODE_OSXMMEXCPT;
         if ((cpu->cr0 & CR0_AM) && (cpu->rflags & FLAG_AC) && cpu->cpl == 3)

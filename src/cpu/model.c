@@ -5,9 +5,6 @@
  * The feature table below says where CPUID shows each feature.  It serves both ways: to read what the
  * host has (once, when the first model is looked up) and to answer the guest.  Features marked
  * `emulated` are carried out by Lodger and need nothing of the host.
- *
- * BMI1 is not offered although TZCNT could be copied: its other instructions are VEX forms, which the
- * opcode table does not have.
  */
 #include <cpuid.h>
 #include <pthread.h>
@@ -117,13 +114,30 @@ static const struct feature_bit feature_bits[FEATURE_COUNT] = {
 #define F_CORE2(w) \
         (F_PENTIUM3(w) | SET_BIT(w, CLFSH) | SET_BIT(w, SSE2) | SET_BIT(w, SSE3) | SET_BIT(w, SSSE3) | SET_BIT(w, CX16) | \
          SET_BIT(w, NX) | SET_BIT(w, LM) | SET_BIT(w, SYSCALL) | SET_BIT(w, LAHF64))
+/* The levels of the x86-64 psABI, with what a 64-bit system takes for granted and Lodger carries out itself. */
+#define F_V1(w) \
+        (F_PENTIUM3(w) | SET_BIT(w, CLFSH) | SET_BIT(w, SSE2) | SET_BIT(w, NX) | SET_BIT(w, LM) | SET_BIT(w, SYSCALL) | \
+         SET_BIT(w, RDTSCP))
+#define F_V2(w) \
+        (F_V1(w) | SET_BIT(w, SSE3) | SET_BIT(w, SSSE3) | SET_BIT(w, SSE41) | SET_BIT(w, SSE42) | SET_BIT(w, CX16) | \
+         SET_BIT(w, LAHF64) | SET_BIT(w, POPCNT))
+#define F_V3(w) \
+        (F_V2(w) | SET_BIT(w, XSAVE) | SET_BIT(w, AVX) | SET_BIT(w, AVX2) | SET_BIT(w, FMA) | SET_BIT(w, F16C) | \
+         SET_BIT(w, BMI1) | SET_BIT(w, BMI2) | SET_BIT(w, LZCNT) | SET_BIT(w, MOVBE) | SET_BIT(w, FSGSBASE) | \
+         SET_BIT(w, SMEP) | SET_BIT(w, UMIP))
 #define F_HOST(w) \
         (F_CORE2(w) | SET_BIT(w, SSE41) | SET_BIT(w, SSE42) | SET_BIT(w, POPCNT) | SET_BIT(w, MOVBE) | SET_BIT(w, AES) | \
          SET_BIT(w, PCLMUL) | SET_BIT(w, RDRAND) | SET_BIT(w, RDSEED) | SET_BIT(w, ADX) | SET_BIT(w, SHA) | \
          SET_BIT(w, LZCNT) | SET_BIT(w, ERMS) | SET_BIT(w, RDTSCP) | SET_BIT(w, PREFETCHW) | SET_BIT(w, FSGSBASE) | \
-         SET_BIT(w, SMEP) | SET_BIT(w, UMIP))
+         SET_BIT(w, SMEP) | SET_BIT(w, UMIP) | SET_BIT(w, XSAVE) | SET_BIT(w, AVX) | SET_BIT(w, AVX2) | SET_BIT(w, FMA) | \
+         SET_BIT(w, F16C) | SET_BIT(w, BMI1) | SET_BIT(w, BMI2))
 
-enum { MODEL_HOST, MODEL_486, MODEL_PENTIUM, MODEL_PENTIUM3, MODEL_CORE2, MODELS };
+enum { MODEL_HOST, MODEL_486, MODEL_PENTIUM, MODEL_PENTIUM3, MODEL_CORE2, MODEL_V1, MODEL_V2, MODEL_V3, MODELS };
+
+/* What the x86-64 levels have in common. */
+#define LEVEL \
+        .hypervisor = true, .max_leaf = 0x16, .max_extended = 0x80000008, .physical_bits = CPU_PHYSICAL_BITS, \
+        .features_1d = EDX_DE | EDX_MCE | EDX_MCA | EDX_SS, .arch_capabilities = ARCH_CAPABILITIES_HOST
 
 /* Completed by read_host(): features masked, the host model's vendor, brand and signature. */
 static struct cpu_model models[MODELS] = {
@@ -156,7 +170,25 @@ static struct cpu_model models[MODELS] = {
                 .hypervisor = true, .max_leaf = 10, .max_extended = 0x80000008,
                 .features_1d = EDX_DE | EDX_MCE | EDX_MCA | EDX_SS, .features = { F_CORE2(0), F_CORE2(1) },
         },
+        [MODEL_V1] = {
+                .name = "x86-64-v1", .description = "any 64-bit x86 CPU",
+                .vendor = "GenuineIntel", .brand = "x86-64-v1", .family = 6, .model = 15, .stepping = 11, LEVEL,
+                .features = { F_V1(0), F_V1(1) },
+        },
+        [MODEL_V2] = {
+                .name = "x86-64-v2", .description = "64-bit x86 CPUs since about 2009: SSE4.2, POPCNT",
+                .vendor = "GenuineIntel", .brand = "x86-64-v2", .family = 6, .model = 26, .stepping = 3, LEVEL,
+                .features = { F_V2(0), F_V2(1) },
+        },
+        [MODEL_V3] = {
+                .name = "x86-64-v3", .description = "64-bit x86 CPUs since about 2013: AVX2, FMA, BMI2",
+                .vendor = "GenuineIntel", .brand = "x86-64-v3", .family = 6, .model = 60, .stepping = 3, LEVEL,
+                .features = { F_V3(0), F_V3(1) },
+        },
 };
+
+/* As they were before the host's CPU took from them. */
+static const uint64_t level_features[][2] = { { F_V1(0), F_V1(1) }, { F_V2(0), F_V2(1) }, { F_V3(0), F_V3(1) } };
 
 static char host_vendor[13];
 static char host_brand[48];
@@ -246,6 +278,22 @@ static void mask_models(const uint32_t host[CPUID_WORDS])
                 }
 }
 
+/* Vector state that the host's system does not enable is not there; without its own XSAVE the guest has none. */
+static void mask_disabled_state(uint32_t words[CPUID_WORDS])
+{
+        enum { XSAVE = 1 << 26, OSXSAVE = 1 << 27, AVX_AND_KIN = 1 << 28 | 1 << 29 | 1 << 12, AVX2 = 1 << 5, XMM_YMM = 6 };
+        uint32_t low = 0, high;
+
+        if (words[CPUID_1C] & OSXSAVE)
+                __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+        else
+                words[CPUID_1C] &= ~(uint32_t)XSAVE;
+        if ((low & XMM_YMM) != XMM_YMM) {
+                words[CPUID_1C] &= ~(uint32_t)AVX_AND_KIN;
+                words[CPUID_7B] &= ~(uint32_t)AVX2;
+        }
+}
+
 static void read_host(void)
 {
         struct cpu_model *host = &models[MODEL_HOST];
@@ -283,6 +331,7 @@ static void read_host(void)
         if (host->family == 15)
                 host->family += signature >> 20 & 0xff;
 
+        mask_disabled_state(words);
         mask_models(words);
         for (unsigned i = 0; i < MODELS; i++) {
                 models[i].tsc_hz = i ? models[0].tsc_hz : host_tsc_hz(max_leaf);
@@ -306,9 +355,27 @@ const struct cpu_model *cpu_model_find(const char *name)
         return NULL;
 }
 
+const char *cpu_model_why_not(const char *name)
+{
+        bool missing = false;
+
+        if (!strcmp(name, "x86-64-v4"))
+                return "AVX-512 is not supported for guests; x86-64-v3 is the highest level";
+        need_host();
+        for (unsigned i = MODEL_V1; i < MODELS; i++) {
+                if (strcmp(models[i].name, name))
+                        continue;
+                for (unsigned f = 0; f < FEATURE_COUNT; f++)
+                        if (level_features[i - MODEL_V1][f / 64] >> (f % 64) & 1 && !cpu_model_has(&models[i], (enum cpu_feature)f))
+                                missing = true;
+                return !missing ? NULL : "this computer's CPU lacks some of its features";
+        }
+        return cpu_model_find(name) ? NULL : "no such model";
+}
+
 const char *const *cpu_model_names(void)
 {
-        static const char *const names[] = { "host", "486", "pentium", "pentium3", "core2", NULL };
+        static const char *const names[] = { "host", "486", "pentium", "pentium3", "core2", "x86-64-v1", "x86-64-v2", "x86-64-v3", NULL };
 
         return names;
 }

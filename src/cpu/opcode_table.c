@@ -27,6 +27,11 @@
 #define D(n) FIELD(CHOICE_REG, 0xff, 1 << (n))
 #define RM(n) (FIELD(CHOICE_RM, 0xff, 1 << (n)) & REG)
 #define SREG FIELD(CHOICE_REG, 0xff, 0x3f)
+#define L0 FIELD(CHOICE_VEX_L, 3, 1)
+#define L1 FIELD(CHOICE_VEX_L, 3, 2)
+#define W0 FIELD(CHOICE_VEX_W, 3, 1)
+#define W1 FIELD(CHOICE_VEX_W, 3, 2)
+#define NV FIELD(CHOICE_VEX_V, 3, 1)
 #define NOT_CS FIELD(CHOICE_REG, 0xff, 0xfd)
 #define CRN FIELD(CHOICE_REG, 0xff, 0x1d)
 
@@ -42,6 +47,7 @@ enum {
         FL_ZSO = FL_Z | FL_SO, FL_CZP = FL_CZ | FL_P, FL_OAC = FL_OA | FL_C, FL_OSA = FL_OA | FL_S, FL_SZP = FL_S | FL_Z | FL_P,
         FL_OSZP = FL_SZP | FL_O, FL_SZAP = FL_SZP | FL_A, FL_SZPC = FL_SZP | FL_C, FL_SZAPC = FL_SZAP | FL_C,
         FL_OSAP = FL_OSA | FL_P, FL_OSAPC = FL_OSAP | FL_C,
+        FL_AP = FL_A | FL_P, FL_SAP = FL_S | FL_AP, FL_OZC = FL_O | FL_CZ, FL_OSZC = FL_OZC | FL_S,
         FL_LOGIC = FL_OSZP | FL_C, FL_NOT_C = FL_SZAP | FL_O, FL_ALL = FLAGS_ARITH, FL_ALL_D = FLAGS_ARITH | FLAG_DF,
 };
 
@@ -52,19 +58,21 @@ enum {
         DEFAULT_64 = ATTR_DEFAULT_64, CPL0 = ATTR_CPL0, REG_ONLY = ATTR_REG_ONLY, MEM_ONLY = ATTR_MEM_ONLY,
         COUNT_FLAGS = ATTR_COUNT_FLAGS, NO_LOCK_CHECK = ATTR_NO_LOCK_CHECK, IMPLICIT_CL = ATTR_IMPLICIT_CL,
         IMPLICIT_CX = ATTR_IMPLICIT_CX, HOST_FAULT = ATTR_HOST_FAULT, SIZED = ATTR_SIZED,
+        V = ATTR_VEX, AVX = ATTR_AVX,
 };
 
 /* What each operand that rows use asks of the decoder. */
 enum {
-        SHAPE_Eb = SIZE_1, SHAPE_Ew = SIZE_2, SHAPE_Ed = SIZE_4, SHAPE_Ev = SIZE_V | SHAPE_SIZED, SHAPE_Ey = SIZE_Y,
+        SHAPE_Eb = SIZE_1, SHAPE_Ew = SIZE_2, SHAPE_Ed = SIZE_4, SHAPE_Ev = SIZE_V | SHAPE_SIZED, SHAPE_Ey = SIZE_Y | SHAPE_GENERAL,
         SHAPE_Rv = SHAPE_SIZED, SHAPE_Ry = SHAPE_NATIVE,
         SHAPE_Mb = SIZE_1, SHAPE_Mw = SIZE_2, SHAPE_Md = SIZE_4, SHAPE_Mq = SIZE_8, SHAPE_Mv = SIZE_V | SHAPE_SIZED,
         SHAPE_My = SIZE_Y, SHAPE_Mdq = SIZE_16, SHAPE_Mt = SIZE_10, SHAPE_Mp = SIZE_FAR | SHAPE_SIZED,
         SHAPE_Ms = SIZE_TABLE | SHAPE_SIZED, SHAPE_Ma = SIZE_PAIR | SHAPE_SIZED, SHAPE_M = 0,
-        SHAPE_Gb = 0, SHAPE_Gw = 0, SHAPE_Gd = 0, SHAPE_Gv = SHAPE_SIZED, SHAPE_Gy = 0,
+        SHAPE_Gb = 0, SHAPE_Gw = 0, SHAPE_Gd = 0, SHAPE_Gv = SHAPE_SIZED, SHAPE_Gy = SHAPE_GENERAL, SHAPE_By = SHAPE_GENERAL,
         SHAPE_Pq = SHAPE_REG_PLAIN, SHAPE_Qd = SIZE_4 | SHAPE_RM_PLAIN, SHAPE_Qq = SIZE_8 | SHAPE_RM_PLAIN,
         SHAPE_Nq = SHAPE_RM_PLAIN,
-        SHAPE_Vx = 0, SHAPE_Ww = SIZE_2, SHAPE_Wd = SIZE_4, SHAPE_Wq = SIZE_8, SHAPE_Wx = SIZE_16, SHAPE_Ux = 0,
+        SHAPE_Vx = 0, SHAPE_Ww = SIZE_2, SHAPE_Wd = SIZE_4, SHAPE_Wq = SIZE_8, SHAPE_Wx = SIZE_16, SHAPE_Ux = 0, SHAPE_Wb = SIZE_1,
+        SHAPE_Wdq = SIZE_DQ, SHAPE_Mx = SIZE_16, SHAPE_Mvsib = SHAPE_VSIB, SHAPE_Hx = 0, SHAPE_Lx = SHAPE_U8,
         SHAPE_Udq_Mb = SIZE_1, SHAPE_Ry_Mw = SIZE_2, SHAPE_Ry_Md = SIZE_4,
         SHAPE_Sw = SHAPE_REG_PLAIN, SHAPE_Cd = SHAPE_CONTROL, SHAPE_Dd = SHAPE_CONTROL | SHAPE_DEBUG,
         SHAPE_ST0 = 0, SHAPE_STi = SHAPE_RM_PLAIN,
@@ -104,7 +112,7 @@ enum {
 #define END()
 #define CODE(map, code) [MAP_##map << 8 | 0x##code] = FIRST_##map##_##code + 1,
 #define CODE_M(map, code) [MAP_##map << 8 | 0x##code] = (FIRST_##map##_##code + 1) | INDEX_MODRM,
-const uint16_t opcode_index[4 * 256] = {
+const uint16_t opcode_index[MAPS * 256] = {
 #include "cpu/opcodes.def"
 };
 #undef ROW
@@ -123,9 +131,12 @@ const uint16_t opcode_index[4 * 256] = {
 #define F1(name, a) (uint32_t)SHAPE_##a
 #define F2(name, a, b) ((uint32_t)SHAPE_##a | (uint32_t)SHAPE_##b)
 #define F3(name, a, b, c) ((uint32_t)SHAPE_##a | (uint32_t)SHAPE_##b | (uint32_t)SHAPE_##c)
+#define F4(name, a, b, c, d) ((uint32_t)SHAPE_##a | (uint32_t)SHAPE_##b | (uint32_t)SHAPE_##c | (uint32_t)SHAPE_##d)
 #define X0(name, note) F0(name)
 #define X1(name, a, note) F1(name, a)
 #define X2(name, a, b, note) F2(name, a, b)
+#define X3(name, a, b, c, note) F3(name, a, b, c)
+#define X4(name, a, b, c, d, note) F4(name, a, b, c, d)
 const struct opcode_choice opcode_choices[ROW_COUNT] = {
 #include "cpu/opcodes.def"
 };
@@ -135,9 +146,12 @@ const struct opcode_choice opcode_choices[ROW_COUNT] = {
 #undef F1
 #undef F2
 #undef F3
+#undef F4
 #undef X0
 #undef X1
 #undef X2
+#undef X3
+#undef X4
 
 /* -- The rows ------------------------------------------------------------------------------------ */
 
@@ -150,9 +164,14 @@ const struct opcode_choice opcode_choices[ROW_COUNT] = {
 #define F1(insn, a) NAMED(#insn, #insn " " #a, OPERAND_##a)
 #define F2(insn, a, b) NAMED(#insn, #insn " " #a "," #b, OPERAND_##a, OPERAND_##b)
 #define F3(insn, a, b, c) NAMED(#insn, #insn " " #a "," #b "," #c, OPERAND_##a, OPERAND_##b, OPERAND_##c)
+#define F4(insn, a, b, c, d) \
+        NAMED(#insn, #insn " " #a "," #b "," #c "," #d, OPERAND_##a, OPERAND_##b, OPERAND_##c, OPERAND_##d)
 #define X0(insn, note) NAMED(#insn, #insn " " note, OPERAND_NONE)
 #define X1(insn, a, note) NAMED(#insn, #insn " " #a " " note, OPERAND_##a)
 #define X2(insn, a, b, note) NAMED(#insn, #insn " " #a "," #b " " note, OPERAND_##a, OPERAND_##b)
+#define X3(insn, a, b, c, note) NAMED(#insn, #insn " " #a "," #b "," #c " " note, OPERAND_##a, OPERAND_##b, OPERAND_##c)
+#define X4(insn, a, b, c, d, note) \
+        NAMED(#insn, #insn " " #a "," #b "," #c "," #d " " note, OPERAND_##a, OPERAND_##b, OPERAND_##c, OPERAND_##d)
 const struct opcode opcode_rows[ROW_COUNT] = {
 #include "cpu/opcodes.def"
 };

@@ -20,12 +20,20 @@ enum choice_shift {
         CHOICE_REG = 15,                /* 8: ModRM.reg */
         CHOICE_RM = 23,                 /* 8: ModRM.rm of a register form */
 };
+/* VEX encodings have maps of their own in the index, and put what they are chosen by where it has no use otherwise. */
+enum { MAP_V0F = 4, MAP_V0F38, MAP_V0F3A, MAPS };
+enum {
+        CHOICE_VEX_W = CHOICE_OPERAND,  /* 2: VEX.W 0, 1 */
+        CHOICE_VEX_L = CHOICE_ADDRESS,  /* 2: 128, 256 bits */
+        CHOICE_VEX_V = CHOICE_RM,       /* 2: VEX.vvvv is 1111b, is something else */
+};
 enum { PREFIX_NONE = 1, PREFIX_66 = 2, PREFIX_F3 = 4, PREFIX_F2 = 8, PREFIX_ALL = 15 };
 
 /* What a row's operands ask of the decoder, one word per row: a size code and bits. */
 enum shape {
         SHAPE_SIZE = 15,                /* of the memory operand: one of SIZE_* */
         SIZE_1 = 1, SIZE_2, SIZE_4, SIZE_8, SIZE_16, SIZE_10, SIZE_V, SIZE_Y, SIZE_FAR, SIZE_TABLE, SIZE_PAIR,
+        SIZE_DQ,                        /* 16, where SIZE_16 is 32 with VEX.L */
         SHAPE_U8 = 1 << 4,              /* immediates in the order they are encoded: U16 before U8 (ENTER) */
         SHAPE_S8 = 1 << 5,
         SHAPE_U16 = 1 << 6,
@@ -42,6 +50,8 @@ enum shape {
         SHAPE_NATIVE = 1 << 17,         /* 32 bits, 64 with REX.W, whatever 66h and the mode */
         SHAPE_CONTROL = 1 << 18,        /* MOV CRn, DRn: mod ignored; 32 bits, 64 in 64-bit mode */
         SHAPE_DEBUG = 1 << 19,
+        SHAPE_GENERAL = 1 << 20,        /* general registers of VEX.W's size: outside 64-bit mode W is ignored */
+        SHAPE_VSIB = 1 << 21,           /* SIB byte with a vector register as index */
 };
 
 struct opcode_choice {
@@ -53,7 +63,7 @@ struct opcode_choice {
 extern const struct opcode opcode_rows[];
 extern const struct opcode_choice opcode_choices[];
 /* [map << 8 | code]: number of the first row plus one, 0 when there is none; INDEX_MODRM. */
-extern const uint16_t opcode_index[4 * 256];
+extern const uint16_t opcode_index[MAPS * 256];
 enum { INDEX_MODRM = 0x8000, INDEX_ROW = 0x7fff };
 
 #endif

@@ -236,7 +236,8 @@ static bool frame_locate(struct cpu *cpu, const struct frame_stack *stack, uint6
                         return cpu_raise_error(cpu, EXC_SS, stack->error);
                 return true;
         }
-        if (!segment_limit_allows(stack->segment, offset, size))
+        /* SS is unusable when a task switch could not load it. */
+        if (!stack->segment->attr || !segment_limit_allows(stack->segment, offset, size))
                 return cpu_raise_error(cpu, EXC_SS, stack->error);
         *linear = (uint32_t)(stack->segment->base + offset);
         return true;

@@ -115,7 +115,17 @@ bool tss_read_stack(struct cpu *cpu, unsigned cpl, uint32_t ext, uint16_t *ss, u
 
 enum task_switch_reason { TASK_JMP, TASK_CALL, TASK_INTERRUPT, TASK_IRET };
 
-/* Switches to the task whose TSS selector names.  ext: EXT bit for errors (interrupts). */
-bool task_switch(struct cpu *cpu, uint16_t selector, enum task_switch_reason reason, uint32_t ext);
+/* What the old task is left with, and what the new one is told. */
+struct task_event {
+        uint64_t return_rip;
+        uint64_t flags;                 /* image saved in the old TSS */
+        uint32_t ext;                   /* EXT bit of errors on the way (interrupts) */
+        bool has_error;                 /* push error on the new stack */
+        uint32_t error;
+};
+
+/* Switches to the task whose TSS selector names; cpu->rip and next_rip become the new task's.  False: an
+ * exception is pending, in the old task or, with rip at its first instruction, in the new one. */
+bool task_switch(struct cpu *cpu, uint16_t selector, enum task_switch_reason reason, const struct task_event *event);
 
 #endif

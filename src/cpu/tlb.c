@@ -9,8 +9,10 @@
  * B3  `global` and `large` bits describe the entry that is there now; they are stale for empty ones.
  * B4  With CR4.SMAP set, the supervisor view holds no user pages: whether it may touch them depends on
  *     EFLAGS.AC, which no entry remembers.
+ * B5  Pages with a data watchpoint have no data entries.
  */
 #include "cpu/cpu.h"
+#include "cpu/debug.h"
 #include "cpu/tlb.h"
 
 enum { CODE_PHYSICAL_BITS = CPU_PHYSICAL_BITS - PAGE_SHIFT };
@@ -192,7 +194,8 @@ bool tlb_access(struct cpu *cpu, gva_t linear, unsigned size, unsigned access, u
                 return true;
         if ((access & ACCESS_WRITE) && (page.kind != PAGE_RAM || page.state))
                 return true;
-        if (!(translation.user && !(access & ACCESS_USER) && (cpu->cr4 & CR4_SMAP)))    /* B4 */
+        if (!(translation.user && !(access & ACCESS_USER) && (cpu->cr4 & CR4_SMAP)) &&  /* B4 */
+            !(cpu->debug_watch && cpu_debug_watches_page(cpu, linear)))                 /* B5 */
                 view_fill(view, linear, &translation, &page);
         *host = page.host + (translation.gpa & ~PAGE_MASK);
         return true;

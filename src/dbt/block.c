@@ -20,19 +20,21 @@
 #include "base/log.h"
 #include "dbt/slow.h"
 
-const struct context *context_intern(struct dbt *dbt, uint64_t mode, uint64_t cs_base, uint32_t cs_limit)
+const struct context *context_intern(struct dbt *dbt, uint64_t mode, uint64_t cs_base, uint32_t cs_limit,
+                                     uint64_t debug_key)
 {
         for (guint i = 0; i < dbt->contexts->len; i++) {
                 const struct context *c = g_ptr_array_index(dbt->contexts, i);
-                if (c->mode == mode && c->cs_base == cs_base && c->cs_limit == cs_limit)
+                if (c->mode == mode && c->cs_base == cs_base && c->cs_limit == cs_limit && c->debug_key == debug_key)
                         return c;
         }
         struct context *c = g_new0(struct context, 1);
         c->mode = mode;
         c->cs_base = cs_base;
         c->cs_limit = cs_limit;
+        c->debug_key = debug_key;
         /* The careful version of a context is entered by edges only; indirect branches leave it for the other. */
-        c->key = mode & MODE_CAREFUL ? context_intern(dbt, mode & ~MODE_CAREFUL, cs_base, cs_limit)->key : dbt_random_key();
+        c->key = mode & MODE_CAREFUL ? context_intern(dbt, mode & ~MODE_CAREFUL, cs_base, cs_limit, debug_key)->key : dbt_random_key();
         c->id = dbt->contexts->len + 1;
         g_ptr_array_add(dbt->contexts, c);
         return c;

@@ -212,6 +212,25 @@ static bool places_same(const struct check *check)
         return true;
 }
 
+/* Both passes of a repetition walk the page tables afresh: a table that the block itself has written then
+ * gets its accessed and dirty bits in both.  False: the code itself cannot be fetched any more; the
+ * dispatcher will find that out. */
+static bool forget_translations(struct cpu *cpu, const struct block *block)
+{
+        gva_t linear = context_linear(block->context, block->rip);
+        gpa_t gpa;
+
+        tlb_flush(cpu, true);
+        bool ok = tlb_fetch(cpu, linear, &gpa) && gpa == block->gpa;
+        if (ok && block->gpa2 != ~(gpa_t)0) {
+                ok = tlb_fetch(cpu, context_linear(block->context, block->rip + PAGE_SIZE - (linear & (PAGE_SIZE - 1))), &gpa);
+                ok = ok && (gpa & PAGE_MASK) == block->gpa2;
+        }
+        if (!ok)
+                cpu->exception.pending = false;
+        return ok;
+}
+
 /* -- Running ----------------------------------------------------------------------------------- */
 
 static uint64_t enter(struct cpu *cpu, const struct block *block)
@@ -247,7 +266,7 @@ static struct block *step_block(struct cpu *cpu, struct block *block, unsigned i
         struct context *context = (struct context *)block->context;
         if (!context->step)
                 context->step = dbt_slow_context(dbt, (context->mode & ~MODE_CHECK) | MODE_ONE_INSN | MODE_BOUNCED,
-                                                 context->cs_base, context->cs_limit);
+                                                 context->cs_base, context->cs_limit, context->debug_key);
         gpa_t gpa = block->gpa + block->map[i].guest_offset;
         step = block_find(dbt, context->step, cpu->rip, gpa);
         if (step && step->gpa2 != block->gpa2) {
@@ -311,7 +330,8 @@ static void run_careful(struct cpu *cpu, const struct block *block)
 
         cpu_host_begin(cpu);
         dbt_count(dbt, DBT_COUNT_CHECK_NOT_SPAN, 1);
-        const struct context *context = dbt_slow_context(dbt, (from->mode & ~MODE_CHECK) | MODE_CAREFUL, from->cs_base, from->cs_limit);
+        const struct context *context = dbt_slow_context(dbt, (from->mode & ~MODE_CHECK) | MODE_CAREFUL, from->cs_base, from->cs_limit,
+                                                         from->debug_key);
         struct block *careful = block_find(dbt, context, cpu->rip, gpa);
         if (!careful)
                 careful = dbt_slow_translate(cpu, context, cpu->rip, gpa);
@@ -338,8 +358,11 @@ enum check_result check_block(struct cpu *cpu, struct block *block)
                 return CHECK_RUN;
         }
         for (unsigned tries = 0; tries < CHECK_TRIES; tries++) {
-                if (tries)
+                if (tries) {
                         dbt_count(dbt, DBT_COUNT_CHECK_AGAIN, 1);
+                        if (!forget_translations(cpu, block))
+                                return CHECK_DONE;
+                }
                 state_save(cpu, &check->before, block->vector);
                 if (step_through(cpu, block) == PASS_FINAL)
                         return CHECK_DONE;
@@ -347,6 +370,8 @@ enum check_result check_block(struct cpu *cpu, struct block *block)
                 places_note_new(check);
                 places_undo(check);
                 state_restore(cpu, &check->before, block->vector);
+                if (tries && !forget_translations(cpu, block))
+                        return CHECK_DONE;
                 if (left_for_careful(enter(cpu, block))) {
                         run_careful(cpu, block);
                         return CHECK_DONE;

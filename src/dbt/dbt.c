@@ -8,6 +8,7 @@
 #include <sys/random.h>
 #include <unistd.h>
 #include "base/log.h"
+#include "cpu/debug.h"
 #include "cpu/exec.h"
 #include "cpu/lapic.h"
 #include "dbt/check.h"
@@ -253,14 +254,17 @@ void dbt_state_changed(struct cpu *cpu)
         tlb_flush(cpu, true);
         dcpu->jc_key = dcpu->dbt->no_key;
         dcpu->ferr_wait = false;
+        dcpu->single_next = dcpu->resume = false;
+        cpu_debug_changed(cpu);
 }
 
 /* -- The dispatcher's slow side ---------------------------------------------------------------- */
 
-const struct context *dbt_slow_context(struct dbt *dbt, uint64_t mode, uint64_t cs_base, uint32_t cs_limit)
+const struct context *dbt_slow_context(struct dbt *dbt, uint64_t mode, uint64_t cs_base, uint32_t cs_limit,
+                                       uint64_t debug_key)
 {
         lock_acquire(&dbt->lock);
-        const struct context *context = context_intern(dbt, mode, cs_base, cs_limit);
+        const struct context *context = context_intern(dbt, mode, cs_base, cs_limit, debug_key);
         lock_release(&dbt->lock);
         return context;
 }

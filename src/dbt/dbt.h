@@ -73,6 +73,7 @@ enum dbt_stop {
         DBT_STOP_HALTED,        /* HLT, nothing deliverable pending */
         DBT_STOP_SHUTDOWN,      /* triple fault */
         DBT_STOP_BLOCKS,        /* max_blocks dispatches done */
+        DBT_STOP_DEBUG,         /* breakpoint, watchpoint or step of the debugger: cpu->debug_stop, which it clears */
         DBT_STOP_CHECK,         /* options.check found a difference and has reported it */
 };
 

@@ -15,6 +15,7 @@
  * 2  shadow is cleared when the inhibited instruction has been entered or an exception is delivered.
  */
 #include "cpu/cpuid.h"
+#include "cpu/debug.h"
 #include "cpu/lapic.h"
 #include "cpu/tlb.h"
 #include "dbt/check.h"
@@ -94,7 +95,8 @@ static bool serve_requests(struct cpu *cpu)
                         dbt_state_changed(cpu);
                 }
         }
-        if (cpu->shadow)
+        /* A debugger's step is of the program, not of what interrupts it. */
+        if (cpu->shadow || (cpu->debug_step && !cpu->halted))
                 return false;
         if ((request & CPU_REQUEST_NMI) && !cpu->nmi_blocked) {
                 request_clear(cpu, CPU_REQUEST_NMI);
@@ -117,21 +119,80 @@ static bool serve_requests(struct cpu *cpu)
         return false;
 }
 
+/* -- Breakpoints and steps ---------------------------------------------------------------------- */
+
+/* Whether the next instruction runs alone: to be stepped over, to hit a watchpoint, or to see RF end. */
+static bool debug_single(const struct dbt_cpu *dcpu)
+{
+        return dcpu->cpu.debug_step || dcpu->single_next || dcpu->resume || (dcpu->cpu.rflags & FLAG_RF);
+}
+
+/* INT n and its kin clear TF and so end stepping (INTO that does nothing leaves it); every other
+ * instruction that started with TF traps. */
+static bool step_traps(const struct dbt_cpu *dcpu)
+{
+        const struct callout *last = dcpu->last_callout;
+        return !last || !dbt_is_software_interrupt(last->handler) || (dcpu->cpu.rflags & FLAG_TF);
+}
+
+/* Before a block is entered.  RF holds for one instruction, and an exception of that one sets it again. */
+static void debug_before(struct dbt_cpu *dcpu, bool single)
+{
+        dcpu->single = single;
+        dcpu->single_next = false;
+        dcpu->cpu.debug_hits = 0;
+        if (dcpu->cpu.rflags & FLAG_RF) {
+                dcpu->cpu.rflags &= ~(uint64_t)FLAG_RF;
+                dcpu->resume = true;
+        }
+}
+
+/* After a block was left: the traps of its last instruction, all in one #DB (SDM 3A table 6-2), and the
+ * debugger's share. */
+static void debug_after(struct dbt_cpu *dcpu, bool stepped)
+{
+        struct cpu *cpu = &dcpu->cpu;
+        const struct callout *last = dcpu->last_callout;
+        uint32_t hits = cpu->debug_hits | dcpu->held_hits;
+
+        if (cpu->debug_stop || dcpu->single_next)       /* nothing has been done */
+                return;
+        dcpu->resume = false;
+        cpu->debug_hits = dcpu->held_hits = 0;
+        if (cpu->shadow) {
+                dcpu->held_hits = hits;
+        } else if (!cpu->exception.pending) {
+                stepped = stepped && step_traps(dcpu);
+                /* A REP that has elements left saves RF, so that it is not a new instruction (SDM 3B 18.3.1.1). */
+                if ((stepped || cpu->debug_key) && last && last->handler == dbt_string && cpu->rip == last->rip)
+                        cpu->rflags |= FLAG_RF;
+                if (stepped || (hits & DR6_B_MASK)) {
+                        cpu->dr[6] |= (hits & DR6_B_MASK) | (stepped ? DR6_BS : 0);
+                        cpu_raise(cpu, EXC_DB);
+                }
+                if (hits & DEBUG_HIT_WATCH)
+                        cpu->debug_stop = DEBUG_STOP_WATCH;
+        }
+        if (cpu->debug_step && !cpu->debug_stop)
+                cpu->debug_stop = DEBUG_STOP_STEP;
+}
+
 /* -- Finding the next block -------------------------------------------------------------------- */
 
 static const struct context *current_context(struct cpu *cpu, bool careful)
 {
         struct dbt_cpu *dcpu = dbt_cpu(cpu);
-        uint64_t mode = cpu->mode | (cpu->shadow ? MODE_ONE_INSN : 0) | dcpu->extra_mode | (careful ? MODE_CAREFUL : 0);
+        uint64_t mode = cpu->mode | (cpu->shadow || debug_single(dcpu) ? MODE_ONE_INSN : 0) | dcpu->extra_mode |
+                        (careful ? MODE_CAREFUL : 0);
         const struct segment *cs = &cpu->seg[SEG_CS];
 
         for (unsigned i = 0; i < CONTEXT_CACHE; i++) {
                 const struct context *c = dcpu->context[i];
-                if (c && c->mode == mode && c->cs_base == cs->base && c->cs_limit == cs->limit)
+                if (c && c->mode == mode && c->cs_base == cs->base && c->cs_limit == cs->limit && c->debug_key == cpu->debug_key)
                         return c;
         }
         cpu_host_begin(cpu);
-        const struct context *c = dbt_slow_context(dcpu->dbt, mode, cs->base, cs->limit);
+        const struct context *c = dbt_slow_context(dcpu->dbt, mode, cs->base, cs->limit, cpu->debug_key);
         dcpu->context[dcpu->context_next++ % CONTEXT_CACHE] = c;
         return c;
 }
@@ -191,14 +252,6 @@ static void undo_branch(struct cpu *cpu, const struct callout *branch)
 
 /* -- The loop ---------------------------------------------------------------------------------- */
 
-/* INT n and its kin clear TF and so end stepping (INTO that does nothing leaves it); every other
- * instruction that started with TF traps. */
-static bool step_traps(const struct dbt_cpu *dcpu)
-{
-        const struct callout *last = dcpu->last_callout;
-        return !last || !dbt_is_software_interrupt(last->handler) || (dcpu->cpu.rflags & FLAG_TF);
-}
-
 static enum dbt_stop dispatch(struct cpu *cpu, uint64_t max_blocks)
 {
         struct dbt_cpu *dcpu = dbt_cpu(cpu);
@@ -218,6 +271,10 @@ static enum dbt_stop dispatch(struct cpu *cpu, uint64_t max_blocks)
                                 return DBT_STOP_SHUTDOWN;
                         }
                 }
+                if (cpu->debug_stop) {
+                        cpu->debug_step = false;
+                        return DBT_STOP_DEBUG;
+                }
                 if (__atomic_load_n(&cpu->kick, __ATOMIC_RELAXED))
                         __atomic_store_n(&cpu->kick, 0, __ATOMIC_SEQ_CST);
                 if (requests(cpu)) {
@@ -235,8 +292,11 @@ static enum dbt_stop dispatch(struct cpu *cpu, uint64_t max_blocks)
                         return DBT_STOP_HALTED;
                 const struct context *context = current_context(cpu, edge && edge->careful);
                 struct block *block = find_block(cpu, context);
-                if (!block)
+                if (!block) {
+                        if (cpu->debug_step)
+                                cpu->debug_stop = DEBUG_STOP_STEP;
                         continue;
+                }
                 bool chainable = !(context->mode & (MODE_ONE_INSN | MODE_TF | MODE_CHECK)) && !block->dead;
                 if (edge && generation == dbt->generation && chainable) {
                         cpu_host_begin(cpu);
@@ -262,6 +322,7 @@ static enum dbt_stop dispatch(struct cpu *cpu, uint64_t max_blocks)
                                 continue;
                 }
                 cpu->shadow = 0;
+                debug_before(dcpu, context->mode & (MODE_ONE_INSN | MODE_TF));
                 dcpu->last_callout = NULL;
                 dcpu->branch = NULL;
                 generation = dbt->generation;
@@ -292,13 +353,9 @@ static enum dbt_stop dispatch(struct cpu *cpu, uint64_t max_blocks)
                         cpu->rip = edge->target;
                         break;
                 }
-                if ((context->mode & MODE_TF) && !cpu->exception.pending && step_traps(dcpu) && !cpu->shadow) {
-                        cpu->dr[6] |= 1 << 14;          /* BS */
-                        /* A REP that has elements left saves RF, so that it is not a new instruction (SDM 3B 18.3.1.1). */
-                        if (dcpu->last_callout && dcpu->last_callout->handler == dbt_string && cpu->rip == dcpu->last_callout->rip)
-                                cpu->rflags |= FLAG_RF;
-                        cpu_raise(cpu, EXC_DB);
-                }
+                bool stepped = context->mode & MODE_TF;
+                if (stepped || cpu->debug_hits || dcpu->held_hits || dcpu->resume || cpu->debug_key || cpu->debug_step)
+                        debug_after(dcpu, stepped);
         }
 }
 

@@ -9,12 +9,13 @@
  *    instruction has been done.
  * 2  If a write drops the block that is running, the block is left right after the instruction (T14).
  */
+#include "cpu/debug.h"
 #include "cpu/exec.h"
 #include "dbt/check.h"
 
 /* -- The gate to the host ---------------------------------------------------------------------- */
 
-enum { XSAVE_HEADER = 512, XSTATE_X87_SSE = 3 };
+enum { XSAVE_HEADER = 512, XSTATE_X87_SSE = 3, XSTATE_AVX = 4 };
 
 void cpu_host_begin(struct cpu *cpu)
 {
@@ -24,9 +25,12 @@ void cpu_host_begin(struct cpu *cpu)
                 return;
         uint8_t *image = cpu->fpu.image;
         if (dbt_cpu(cpu)->dbt->xsave) {
-                __asm__ volatile("xsave64 %0" : "+m"(*(uint8_t (*)[sizeof cpu->fpu.image])image) : "a"(XSTATE_X87_SSE), "d"(0));
-                /* A component in its initial state is written all the same, only its bit is clear. */
-                *(uint64_t *)(image + XSAVE_HEADER) = XSTATE_X87_SSE;
+                /* While XCR0 keeps AVX from the guest, its YMM state cannot change and stays in the image as it was. */
+                uint32_t mask = XSTATE_X87_SSE | (uint32_t)(cpu->xcr0 & XSTATE_AVX);
+                __asm__ volatile("xsave64 %0" : "+m"(*(uint8_t (*)[sizeof cpu->fpu.image])image) : "a"(mask), "d"(0));
+                /* A component in its initial state is written all the same, only its bit is clear: x87 and SSE always
+                 * count as in use, since what changes their image does not say so everywhere. */
+                *(uint64_t *)(image + XSAVE_HEADER) |= XSTATE_X87_SSE;
         } else {
                 __asm__ volatile("fxsave64 %0" : "+m"(*(uint8_t (*)[sizeof cpu->fpu.image])image));
         }
@@ -49,9 +53,29 @@ int dbt_callout(struct cpu *cpu, const struct callout *callout)
                 return LEAVE_EXCEPTION;
         cpu->rip = cpu->next_rip;
         if (callout->ends || cpu->next_rip != callout->next_rip || cpu->mode != callout->mode || callout->block->dead ||
-            cpu->halted)
+            cpu->halted || cpu->debug_hits)
                 return LEAVE_CALLOUT;
         return 0;
+}
+
+/* Asked before the instruction, so it returns straight to the block's code, with the instruction still to do. */
+bool dbt_breakpoint(struct cpu *cpu, const struct insn *insn)
+{
+        struct dbt_cpu *dcpu = dbt_cpu(cpu);
+        uint64_t linear = cpu->mode & MODE_CODE64 ? cpu->rip : (uint32_t)(cpu->seg[SEG_CS].base + cpu->rip);
+        uint32_t hits;
+        bool debugger;
+
+        (void)insn;
+        if (dcpu->resume || !cpu_debug_executes(cpu, linear, &hits, &debugger))
+                return true;
+        if (debugger) {
+                cpu->debug_stop = DEBUG_STOP_BREAK;
+                return false;
+        }
+        /* This fault alone does not set RF in the image it pushes: the handler does (SDM 3B 18.3.1.1). */
+        cpu->dr[6] |= hits;
+        return cpu_raise(cpu, EXC_DB);
 }
 
 bool dbt_raise_ud(struct cpu *cpu, const struct insn *insn)
@@ -93,10 +117,11 @@ static bool span_reachable(const struct cpu *cpu, uint64_t linear, uint32_t desc
 {
         const struct dbt_cpu *dcpu = (const struct dbt_cpu *)cpu;
         const struct tlb_view *view = &cpu->tlb[cpu->mode & MODE_USER ? 1 : 0];
-        uint64_t first = linear - dcpu->span_before, page = linear & PAGE_MASK;
+        uint64_t offset = linear & (PAGE_SIZE - 1), page = linear & PAGE_MASK;
         unsigned index = (linear >> PAGE_SHIFT) % TLB_ENTRIES;
 
-        if (first < page || first + dcpu->span_bytes > page + PAGE_SIZE)
+        /* Offsets in the page, so that nothing wraps where a span begins below address 0. */
+        if (offset < dcpu->span_before || offset - dcpu->span_before + dcpu->span_bytes > PAGE_SIZE)
                 return false;
         return (descriptor & ACCESS_DESC_SPAN_WRITE ? view->write_neg_tag[index] : view->read_neg_tag[index]) == -page;
 }
@@ -112,7 +137,7 @@ uint8_t *dbt_memory(struct cpu *cpu, uint64_t linear, uint32_t descriptor, const
         enum cpu_segment segment = (descriptor >> ACCESS_DESC_SEGMENT_SHIFT) & 7;
         if (descriptor & ACCESS_DESC_ALIGN16) {
                 uint64_t base = descriptor & ACCESS_DESC_SEGMENT ? cpu->seg[segment].base : 0;
-                if ((linear + base) & 15) {
+                if ((linear + base) & (size == 32 ? 31 : 15)) {
                         cpu_raise_error(cpu, EXC_GP, 0);
                         goto fault;
                 }
@@ -136,6 +161,15 @@ uint8_t *dbt_memory(struct cpu *cpu, uint64_t linear, uint32_t descriptor, const
         }
         if (!tlb_access(cpu, linear, size, access, &host))
                 goto fault;
+        if (cpu->debug_watch && cpu_debug_watches(cpu, linear, size, access)) {
+                /* The trap comes after the instruction, so that must be the last of its block: nothing of it
+                 * has been done, and it starts again alone. */
+                if (!dcpu->single) {
+                        dcpu->single_next = true;
+                        goto fault;
+                }
+                cpu_debug_note_access(cpu, linear, size, access);
+        }
         if (dcpu->check && dcpu->check->stepping) {
                 if (!check_access(cpu, linear, size, access))
                         goto fault;
@@ -288,7 +322,7 @@ bool dbt_string(struct cpu *cpu, const struct insn *insn)
 
         dbt_count(dbt_cpu(cpu)->dbt, DBT_COUNT_STRINGS, 1);
         if (!insn->rep || !(movs || stos) || insn->address_bytes == 2 || cpu->df_step < 0 ||
-            (cpu->mode & (MODE_TF | MODE_AC)))
+            (cpu->mode & (MODE_TF | MODE_AC)) || cpu->debug_watch)
                 return exec_string(cpu, insn);
         exec_string_truncate(cpu, insn);
         while (cpu->regs[RCX] & address_mask(insn)) {

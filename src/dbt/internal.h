@@ -57,6 +57,7 @@ struct context {
         uint64_t cs_base;
         uint32_t cs_limit;
         uint32_t id;            /* index + 1 */
+        uint64_t debug_key;     /* the set of instruction breakpoints: cpu->debug_key */
         const struct context *step;     /* check.c: the same with MODE_ONE_INSN and MODE_CAREFUL; NULL until needed */
         uint64_t key;           /* random: what the jump cache adds to RIP, so that no RIP of one context is another's */
 };
@@ -203,6 +204,10 @@ struct dbt_cpu {
         uint32_t access_bytes;
         uint16_t span_before, span_bytes;       /* of the span whose first access is at hand */
         bool shutdown;                  /* triple fault */
+        bool single;                    /* the block that runs has one instruction */
+        bool single_next;               /* the next one is to: its access to a watched page was put off */
+        uint32_t held_hits;             /* of an instruction whose traps wait for the next one (MOV SS) */
+        bool resume;                    /* RF: the instruction that runs is not stopped by a breakpoint */
         bool ferr_wait;                 /* stopped at an x87 instruction until an interrupt (CR0.NE = 0) */
         uint8_t device_code[15];        /* an instruction in device memory, read by the dispatcher */
         const struct callout *last_callout;
@@ -242,7 +247,8 @@ void stubs_emit(struct dbt *dbt, struct emit *e);
 
 /* -- block.c (dbt->lock held) ------------------------------------------------------------------ */
 
-const struct context *context_intern(struct dbt *dbt, uint64_t mode, uint64_t cs_base, uint32_t cs_limit);
+const struct context *context_intern(struct dbt *dbt, uint64_t mode, uint64_t cs_base, uint32_t cs_limit,
+                                     uint64_t debug_key);
 unsigned block_hash(const struct context *context, uint64_t rip, gpa_t gpa);
 struct block *block_find(struct dbt *dbt, const struct context *context, uint64_t rip, gpa_t gpa);
 void block_insert(struct dbt *dbt, struct block *block);
@@ -265,6 +271,8 @@ int dbt_callout(struct cpu *cpu, const struct callout *callout);
 uint8_t *dbt_memory(struct cpu *cpu, uint64_t linear, uint32_t descriptor, const uint8_t *return_address);
 int dbt_commit(struct cpu *cpu, const uint8_t *return_address);
 bool dbt_string(struct cpu *cpu, const struct insn *insn);
+/* In front of an instruction with a breakpoint: fault, stop for the debugger, or go on. */
+bool dbt_breakpoint(struct cpu *cpu, const struct insn *insn);
 bool dbt_raise_ud(struct cpu *cpu, const struct insn *insn);
 bool dbt_raise_nm(struct cpu *cpu, const struct insn *insn);
 bool dbt_raise_gp0(struct cpu *cpu, const struct insn *insn);

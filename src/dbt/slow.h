@@ -8,7 +8,8 @@
 #include "dbt/internal.h"
 
 uint64_t dbt_random_key(void);
-const struct context *dbt_slow_context(struct dbt *dbt, uint64_t mode, uint64_t cs_base, uint32_t cs_limit);
+const struct context *dbt_slow_context(struct dbt *dbt, uint64_t mode, uint64_t cs_base, uint32_t cs_limit,
+                                       uint64_t debug_key);
 struct block *dbt_slow_translate(struct cpu *cpu, const struct context *context, uint64_t rip, gpa_t gpa);
 void dbt_slow_link(struct dbt *dbt, struct block_exit *exit, struct block *block);
 void dbt_slow_drop(struct dbt *dbt, struct block *block);

@@ -17,6 +17,7 @@
 #include <string.h>
 #include "base/log.h"
 #include "cpu/cpuid.h"
+#include "cpu/debug.h"
 #include "cpu/exec.h"
 #include "cpu/tlb.h"
 #include "dbt/translate.h"
@@ -42,10 +43,12 @@ static struct insn_origin *new_map(struct translator *t)
 /* Room for whatever one more instruction may need, and for the maps of all out-of-line paths. */
 static bool has_room(const struct translator *t)
 {
-        enum { INSN_COLD = 8, INSN_EXITS = 4, INSN_CALLOUTS = 4 };
+        enum { INSN_COLD = 8, INSN_EXITS = 4, INSN_CALLOUTS = 4, INSN_BYTES = 2048, COLD_BYTES = 160 };
+        size_t used = (size_t)(t->e.p - t->dbt->cache.p);
 
         return t->colds + INSN_COLD <= MAX_COLD && t->exits + INSN_EXITS <= MAX_EXITS &&
-               t->callouts + INSN_CALLOUTS <= MAX_CALLOUTS && t->maps + t->colds + INSN_COLD + 2 <= MAX_MAPS;
+               t->callouts + INSN_CALLOUTS <= MAX_CALLOUTS && t->maps + t->colds + INSN_COLD + 2 <= MAX_MAPS &&
+               used + t->colds * COLD_BYTES + INSN_BYTES <= BLOCK_MAX_BYTES;
 }
 
 static void emit_callout_call(struct translator *t, const struct callout *callout)
@@ -176,6 +179,11 @@ static insn_handler *vector_fault(const struct translator *t)
 {
         uint32_t attr = t->insn.opcode->attr;
 
+        if (attr & ATTR_AVX) {
+                if (!mode_has(t, MODE_AVX))
+                        return dbt_raise_ud;
+                return mode_has(t, MODE_FPU_TS) ? dbt_raise_nm : NULL;
+        }
         if (attr & ATTR_SSE) {
                 if (mode_has(t, MODE_FPU_EM) || !mode_has(t, MODE_OSFXSR))
                         return dbt_raise_ud;
@@ -279,10 +287,17 @@ static void translate_insn(struct translator *t)
                         translate_callout(t, op->exec, false);
                 break;
         case KIND_STI:
-                if (mode_has(t, MODE_IO_FREE))
+                if (mode_has(t, MODE_IO_FREE)) {
+                        /* It inhibits interrupts if IF was clear: shadow = 1 - IF. */
+                        emit_load8zx(&t->e, H_RCX, STATE(iflag));
+                        emit_not64(&t->e, H_RCX);
+                        emit_lea32(&t->e, H_RCX, HOST_MEM(H_RCX, 2));
+                        emit_op_mem(&t->e, false, 0x88, H_RCX, STATE(shadow));
                         emit_store8_imm(&t->e, STATE(iflag), 1);
-                else
+                        t->shadow_known = true;
+                } else {
                         translate_callout(t, op->exec, false);
+                }
                 t->shadow = true;
                 break;
         case KIND_CLD_STD:
@@ -404,16 +419,25 @@ static enum fetch_result fetch(struct translator *t, gpa_t *gpa2)
 
 /* -- The block --------------------------------------------------------------------------------- */
 
+/* An instruction with a breakpoint is always the first of its block. */
+static bool has_breakpoint(const struct translator *t)
+{
+        uint32_t hits;
+        bool debugger;
+
+        return t->context->debug_key && cpu_debug_executes(t->cpu, context_linear(t->context, t->rip), &hits, &debugger);
+}
+
 /* Where a block stands, to take its last instruction back. */
 struct mark {
         uint8_t *p;
         unsigned colds, exits, maps, callouts;
-        bool shadow;
+        bool shadow, shadow_known;
 };
 
 static struct mark mark_set(const struct translator *t)
 {
-        return (struct mark){ t->e.p, t->colds, t->exits, t->maps, t->callouts, t->shadow };
+        return (struct mark){ t->e.p, t->colds, t->exits, t->maps, t->callouts, t->shadow, t->shadow_known };
 }
 
 static void mark_return(struct translator *t, const struct mark *mark)
@@ -424,6 +448,7 @@ static void mark_return(struct translator *t, const struct mark *mark)
         t->maps = mark->maps;
         t->callouts = mark->callouts;
         t->shadow = mark->shadow;
+        t->shadow_known = mark->shadow_known;
         t->ended = t->called = false;
 }
 
@@ -475,7 +500,7 @@ static struct block *finish_block(struct translator *t, gpa_t gpa, gpa_t gpa2, u
                         emit_patch_rel32(t->cold[i].jump2, t->e.p);
                 emit_cold(t, &t->cold[i], first_maps);
         }
-        g_assert(!t->e.full);           /* BLOCK_MAX_BYTES is enough for BLOCK_MAX_INSNS of the longest kind */
+        g_assert(!t->e.full);           /* has_room() kept the block within BLOCK_MAX_BYTES */
 
         block->gpa = gpa;
         block->gpa2 = gpa2;
@@ -536,7 +561,7 @@ static bool decode_block(struct translator *t, unsigned max, gpa_t *gpa2)
                 struct planned *planned = &t->plan[t->planned];
                 gpa_t crossing;
                 t->index = t->planned;
-                planned->result = fetch(t, &crossing);
+                planned->result = t->planned && has_breakpoint(t) ? FETCH_STOP : fetch(t, &crossing);
                 if (planned->result == FETCH_STOP)
                         break;
                 planned->insn = t->insn;
@@ -556,7 +581,7 @@ static bool decode_block(struct translator *t, unsigned max, gpa_t *gpa2)
 /* Goes on to what follows; an inhibited interrupt stays so across the edge. */
 static void end_falling_through(struct translator *t)
 {
-        if (t->shadow)
+        if (t->shadow && !t->shadow_known)
                 emit_store8_imm(&t->e, STATE(shadow), 1);
         t->poll_after = t->shadow;
         translate_go(t, t->next_rip);
@@ -588,7 +613,7 @@ struct block *dbt_translate(struct cpu *cpu, const struct context *context, uint
                               .delta = dbt->cache.rx - dbt->cache.rw };
         t->block_rip = t->rip = rip;
         t->index = t->colds = t->exits = t->maps = t->open_store = t->callouts = t->bytes = 0;
-        t->ended = t->shadow = t->poll_after = t->called = t->vector = false;
+        t->ended = t->shadow = t->poll_after = t->called = t->vector = t->shadow_known = false;
         t->page = gpa & PAGE_MASK;
         if (!max_insns || max_insns > BLOCK_MAX_INSNS)
                 max_insns = BLOCK_MAX_INSNS;
@@ -605,12 +630,13 @@ struct block *dbt_translate(struct cpu *cpu, const struct context *context, uint
                 emit_page_check(t, context_linear(context, rip + PAGE_SIZE - (linear & (PAGE_SIZE - 1))), gpa2, &check);
         main_part = t->e.p;
         uint64_t last = rip;
+        bool breakpoint = has_breakpoint(t);
         for (;;) {
                 const struct planned *planned = &t->plan[t->index];
                 struct mark mark = mark_set(t);
                 bool after_shadow = t->shadow;
+                t->shadow = t->shadow_known = false;
                 t->insn = planned->insn;
-                t->shadow = false;
                 t->poll_after = after_shadow;
                 t->next_rip = (t->rip + t->insn.length) & t->rip_mask;
 
@@ -620,6 +646,9 @@ struct block *dbt_translate(struct cpu *cpu, const struct context *context, uint
                 map->ends_block = false;
                 if (after_shadow)
                         emit_store8_imm(&t->e, STATE(shadow), 0);
+                if (breakpoint)
+                        translate_callout(t, dbt_breakpoint, false);
+                breakpoint = false;
                 if (planned->result == FETCH_INVALID)
                         translate_raise(t, dbt_raise_ud);
                 else if (planned->result == FETCH_GP)

@@ -80,6 +80,7 @@ struct translator {
         unsigned index;                 /* of the instruction in the block */
         bool ended;                     /* nothing more can be translated */
         bool shadow;                    /* the previous instruction inhibits interrupts */
+        bool shadow_known;              /* no: it has stored whether it does */
         bool called;                    /* the instruction is executed in C */
         bool vector;                    /* an instruction so far touches vector state */
         bool poll_after;                /* interrupts may have become deliverable: look after this one */

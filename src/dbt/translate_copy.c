@@ -40,7 +40,7 @@ static enum file rm_field(enum operand o)
         case OPERAND_Udq_Mb: case OPERAND_Ry_Mw: case OPERAND_Ry_Md:
                 return FILE_GPR;
         case OPERAND_Qd: case OPERAND_Qq: case OPERAND_Nq: case OPERAND_Wb: case OPERAND_Ww: case OPERAND_Wd: case OPERAND_Wq:
-        case OPERAND_Wx: case OPERAND_Ux:
+        case OPERAND_Wx: case OPERAND_Ux: case OPERAND_Wdq:
                 return FILE_OTHER;
         default:
                 return FILE_NONE;
@@ -103,6 +103,29 @@ static void emit_form(struct translator *t, const struct insn *insn, const struc
         }
         for (unsigned i = 0; i < insn->imm_bytes; i++)
                 emit8(e, (uint8_t)(insn->imm >> 8 * i));
+}
+
+/* The three-byte prefix; W, L and map stay, registers are the host's.  vvvv: 0 where it names nothing. */
+static void emit_vex_form(struct translator *t, const struct insn *insn, const struct form *f, uint8_t vvvv)
+{
+        struct emit *e = &t->e;
+        uint8_t x = f->memory && f->mem.index != H_NONE ? f->mem.index : 0, b = f->memory ? f->mem.base : f->rm;
+        uint8_t pp = insn->mandatory == 0x66 ? 1 : insn->mandatory == 0xf3 ? 2 : insn->mandatory == 0xf2 ? 3 : 0;
+
+        emit8(e, 0xc4);
+        emit8(e, (uint8_t)((f->reg & 8 ? 0 : 0x80) | (x & 8 ? 0 : 0x40) | (b & 8 ? 0 : 0x20) | insn->map));
+        emit8(e, (uint8_t)((insn->rex & 8 ? 0x80 : 0) | (~vvvv & 15) << 3 | insn->vex_l << 2 | pp));
+        emit8(e, insn->code);
+        if (insn->has_modrm) {
+                if (f->memory)
+                        emit_modrm_mem(e, f->reg, f->mem);
+                else
+                        emit8(e, 0xc0 | (f->reg & 7) << 3 | (f->rm & 7));
+        }
+        /* Outside 64-bit mode bit 7 of a register in an immediate counts for nothing. */
+        bool fourth = insn->opcode->operands[3] == OPERAND_Lx && !t->wide;
+        for (unsigned i = 0; i < insn->imm_bytes; i++)
+                emit8(e, (uint8_t)(insn->imm >> 8 * i) & (fourth ? 0x7f : 0xff));
 }
 
 /* After an x87 instruction: its address, opcode and operand, as FNSAVE will show them (T10). */
@@ -288,6 +311,36 @@ static bool borrow_home(struct translator *t, unsigned guest, uint8_t *host, uin
         return true;
 }
 
+/* BMI: three general registers, each of which may live in memory.  VEX.vvvv is written by BLSR, BLSMSK, BLSI and
+ * MULX; the sources are loaded before anything is stored, and ModRM.reg is stored last (of MULX, the upper half). */
+static void copy_vex_general(struct translator *t, struct operands *o)
+{
+        const struct insn *insn = &t->insn;
+        struct form *f = &o->f;
+        struct emit *e = &t->e;
+        bool writes_vvvv = insn->opcode->operands[0] == OPERAND_By || (insn->map == MAP_0F38 && insn->code == 0xf6);
+        bool uses_vvvv = false, reg_home, vvvv_home = false;
+        uint8_t vvvv = 0;
+
+        for (unsigned i = 0; i < 4; i++)
+                uses_vvvv |= insn->opcode->operands[i] == OPERAND_By;
+        if (f->memory) {
+                emit_lea64(e, H_LINEAR, HOST_MEM_INDEX(H_ADDEND, H_LINEAR, 0, 0));
+                f->mem = HOST_MEM(H_LINEAR, 0);
+        }
+        reg_home = borrow_home(t, o->guest_reg, &f->reg, H_RCX);
+        if (uses_vvvv) {
+                vvvv = host_reg(insn->vvvv);
+                vvvv_home = borrow_home(t, insn->vvvv, &vvvv, H_R10);
+        }
+        borrow_home(t, o->guest_rm, &f->rm, H_R11);
+        emit_vex_form(t, insn, f, vvvv);
+        if (vvvv_home && writes_vvvv)
+                emit_store64(e, guest_home(insn->vvvv), vvvv);
+        if (reg_home)
+                emit_store64(e, guest_home(o->guest_reg), f->reg);
+}
+
 void translate_copy(struct translator *t)
 {
         const struct insn *insn = &t->insn;
@@ -311,7 +364,9 @@ void translate_copy(struct translator *t)
                 translate_operand(t, insn->memory_bytes, access);
                 f->mem = t->operand;
         }
-        if (f->reg_high || f->rm_high) {
+        if ((op->attr & ATTR_VEX) && !(op->attr & ATTR_AVX)) {
+                copy_vex_general(t, &o);
+        } else if (f->reg_high || f->rm_high) {
                 copy_with_high_byte(t, &o);
         } else {
                 bool borrow_c = op->attr & (ATTR_IMPLICIT_CL | ATTR_IMPLICIT_CX);
@@ -330,7 +385,10 @@ void translate_copy(struct translator *t)
                 }
                 bool reg_home = borrow_home(t, o.guest_reg, &f->reg, scratch[0]);
                 bool rm_home = borrow_home(t, o.guest_rm, &f->rm, reg_home && o.guest_rm == o.guest_reg ? scratch[0] : scratch[1]);
-                emit_form(t, insn, f);
+                if (insn->vex)
+                        emit_vex_form(t, insn, f, insn->vvvv);
+                else
+                        emit_form(t, insn, f);
                 if (rm_home)
                         emit_store64(e, guest_home(o.guest_rm), f->rm);
                 if (reg_home)

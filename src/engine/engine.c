@@ -27,7 +27,9 @@ struct engine {
         struct engine_options options;
         pthread_mutex_t mutex;          /* everything below, and vcpu->parked */
         pthread_cond_t changed;
-        bool paused, stopping;
+        bool paused, debug_paused, stopping;
+        void (*debug_stop)(void *opaque, struct cpu *cpu);
+        void *debug_opaque;
 };
 
 bool engine_probe(const char *name, char **why)
@@ -93,7 +95,7 @@ static bool park(struct vcpu *vcpu)
         struct engine *engine = vcpu->engine;
 
         pthread_mutex_lock(&engine->mutex);
-        while (engine->paused && !engine->stopping) {
+        while ((engine->paused || engine->debug_paused) && !engine->stopping) {
                 vcpu->parked = true;
                 pthread_cond_broadcast(&engine->changed);
                 pthread_cond_wait(&engine->changed, &engine->mutex);
@@ -102,6 +104,29 @@ static bool park(struct vcpu *vcpu)
         bool go_on = !engine->stopping;
         pthread_mutex_unlock(&engine->mutex);
         return go_on;
+}
+
+static void ask_to_leave(struct engine *engine)
+{
+        for (guint i = 0; i < engine->vcpus->len; i++) {
+                struct vcpu *vcpu = g_ptr_array_index(engine->vcpus, i);
+                cpu_request(vcpu->cpu, CPU_REQUEST_EXIT);
+        }
+}
+
+/* One vCPU has stopped for the debugger: so do all. */
+static void debug_stopped(struct vcpu *vcpu)
+{
+        struct engine *engine = vcpu->engine;
+
+        pthread_mutex_lock(&engine->mutex);
+        engine->debug_paused = engine->debug_stop != NULL;
+        if (!engine->debug_stop)
+                vcpu->cpu->debug_stop = 0;
+        else
+                engine->debug_stop(engine->debug_opaque, vcpu->cpu);
+        ask_to_leave(engine);
+        pthread_mutex_unlock(&engine->mutex);
 }
 
 static void *vcpu_thread(void *opaque)
@@ -120,6 +145,9 @@ static void *vcpu_thread(void *opaque)
                         /* The machine has been told; nothing runs until it resets or ends. */
                         vcpu->cpu->halted = 1;
                         vcpu->cpu->iflag = 0;
+                        break;
+                case DBT_STOP_DEBUG:
+                        debug_stopped(vcpu);
                         break;
                 case DBT_STOP_CHECK:
                         if (vcpu->engine->options.check_failed)
@@ -151,18 +179,10 @@ bool engine_start(struct engine *engine, GError **error)
         return true;
 }
 
-static void ask_to_leave(struct engine *engine)
-{
-        for (guint i = 0; i < engine->vcpus->len; i++) {
-                struct vcpu *vcpu = g_ptr_array_index(engine->vcpus, i);
-                cpu_request(vcpu->cpu, CPU_REQUEST_EXIT);
-        }
-}
-
-void engine_pause(struct engine *engine)
+static void pause_all(struct engine *engine, bool *flag)
 {
         pthread_mutex_lock(&engine->mutex);
-        engine->paused = true;
+        *flag = true;
         ask_to_leave(engine);
         for (guint i = 0; i < engine->vcpus->len; i++) {
                 struct vcpu *vcpu = g_ptr_array_index(engine->vcpus, i);
@@ -172,11 +192,24 @@ void engine_pause(struct engine *engine)
         pthread_mutex_unlock(&engine->mutex);
 }
 
-void engine_resume(struct engine *engine)
+static void resume_all(struct engine *engine, bool *flag)
 {
         pthread_mutex_lock(&engine->mutex);
-        engine->paused = false;
+        *flag = false;
         pthread_cond_broadcast(&engine->changed);
+        pthread_mutex_unlock(&engine->mutex);
+}
+
+void engine_pause(struct engine *engine) { pause_all(engine, &engine->paused); }
+void engine_resume(struct engine *engine) { resume_all(engine, &engine->paused); }
+void engine_debug_pause(struct engine *engine) { pause_all(engine, &engine->debug_paused); }
+void engine_debug_resume(struct engine *engine) { resume_all(engine, &engine->debug_paused); }
+
+void engine_set_debug_stop(struct engine *engine, void (*stop)(void *opaque, struct cpu *cpu), void *opaque)
+{
+        pthread_mutex_lock(&engine->mutex);
+        engine->debug_stop = stop;
+        engine->debug_opaque = opaque;
         pthread_mutex_unlock(&engine->mutex);
 }
 

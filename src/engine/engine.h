@@ -35,6 +35,12 @@ struct cpu *engine_add_cpu(struct engine *engine, unsigned index, const struct c
 bool engine_start(struct engine *engine, GError **error);
 void engine_pause(struct engine *engine);
 void engine_resume(struct engine *engine);
+/* A debugger's own pause, so that a reset or a resume meant for others does not end it.  stop is called on a
+ * vCPU's thread when a breakpoint, a watchpoint or a step has stopped it (cpu->debug_stop); the others are on
+ * their way then, and engine_debug_pause() waits for them. */
+void engine_set_debug_stop(struct engine *engine, void (*stop)(void *opaque, struct cpu *cpu), void *opaque);
+void engine_debug_pause(struct engine *engine);
+void engine_debug_resume(struct engine *engine);
 void engine_free(struct engine *engine);        /* stops the threads first */
 /* Counters by name, sorted: "blocks translated", "exits: io" ... ; caller frees the array's text. */
 char *engine_statistics(struct engine *engine);

@@ -59,6 +59,9 @@ struct machine {
         bool paused;                    /* by the user; the main loop's */
         int64_t started_us;             /* when machine_run() was called, of the host's monotonic clock */
         uint32_t pending;               /* enum machine_pending, under the lock */
+        void (*debug_stopped)(void *opaque);    /* debug.c: the debugger's */
+        void *debug_opaque;
+        bool debug_paused;
         enum machine_end end;           /* valid with PENDING_END */
         int status;
 };

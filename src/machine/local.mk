@@ -6,6 +6,8 @@ lodger_core_SOURCES += \
         src/machine/boot.h \
         src/machine/boot_linux.c \
         src/machine/boot_multiboot.c \
+        src/machine/debug.c \
+        src/machine/debug.h \
         src/machine/firmware.c \
         src/machine/firmware.h \
         src/machine/image.c \

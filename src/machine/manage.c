@@ -9,9 +9,11 @@
 #include <string.h>
 
 #include "devices/chipset/piix4_pm.h"
+#include "devices/display/vga.h"
 #include "devices/input/input.h"
 #include "machine/internal.h"
 #include "machine/manage.h"
+#include "machine/storage.h"
 
 G_DEFINE_QUARK(lodger-machine-error-quark, machine_error)
 
@@ -128,6 +130,60 @@ char *machine_info(struct machine *machine, const char *id, GError **error)
         if (!text)
                 g_set_error(error, MACHINE_ERROR, MACHINE_ERROR_NO_SUCH_DEVICE, "no device \"%s\"", id);
         return text;
+}
+
+/* -- Media and the screen ----------------------------------------------------------------------- */
+
+bool machine_eject(struct machine *machine, const char *drive, bool force, GError **error)
+{
+        bool ok;
+
+        lock_acquire(&machine->lock);
+        ok = storage_eject(machine, *drive ? drive : "cd0", force, error);
+        lock_release(&machine->lock);
+        return ok;
+}
+
+bool machine_insert(struct machine *machine, const char *drive, const char *path, bool force, GError **error)
+{
+        bool ok;
+
+        lock_acquire(&machine->lock);
+        ok = storage_insert(machine, *drive ? drive : "cd0", path, force, error);
+        lock_release(&machine->lock);
+        return ok;
+}
+
+static bool machine_has_display(const struct machine *machine, GError **error)
+{
+        if (!machine->vga)
+                g_set_error(error, MACHINE_ERROR, MACHINE_ERROR_NO_DISPLAY, "this machine has no display");
+        return machine->vga;
+}
+
+char *machine_screen_text(struct machine *machine, GError **error)
+{
+        char *text;
+
+        if (!machine_has_display(machine, error))
+                return NULL;
+        lock_acquire(&machine->lock);
+        text = vga_text(machine->vga);
+        lock_release(&machine->lock);
+        if (!text)
+                g_set_error(error, MACHINE_ERROR, MACHINE_ERROR_NOT_TEXT,
+                            "the screen shows no text now but graphics, or nothing; \"lodger screenshot\" takes a picture of it");
+        return text;
+}
+
+bool machine_render(struct machine *machine, struct surface *surface, GError **error)
+{
+        if (!machine_has_display(machine, error))
+                return false;
+        lock_acquire(&machine->lock);
+        vga_render(machine->vga, surface);
+        lock_release(&machine->lock);
+        return true;
 }
 
 /* -- Keyboard and mouse ------------------------------------------------------------------------- */

@@ -7,6 +7,7 @@
 #ifndef LODGER_MACHINE_MANAGE_H
 #define LODGER_MACHINE_MANAGE_H
 
+#include "backend/display.h"
 #include "machine/machine.h"
 
 #define MACHINE_ERROR machine_error_quark()
@@ -14,6 +15,8 @@ GQuark machine_error_quark(void);
 enum machine_error {
         MACHINE_ERROR_NOT_LISTENING,    /* the guest has not enabled its power button */
         MACHINE_ERROR_NO_SUCH_DEVICE,
+        MACHINE_ERROR_NO_DISPLAY,
+        MACHINE_ERROR_NOT_TEXT,         /* the screen shows graphics, or nothing */
         MACHINE_ERROR_NO_SUCH_KEY,
         MACHINE_ERROR_BUSY,             /* what was typed before must be taken first */
 };
@@ -45,6 +48,16 @@ void machine_stop(struct machine *machine);
 char *machine_statistics(struct machine *machine);
 /* The state of the device with this id, or (id empty) a list of what can be asked for; caller frees. */
 char *machine_info(struct machine *machine, const char *id, GError **error);
+
+/* -- Media and the screen ---------------------------------------------------------------------- */
+
+/* drive: "cd0", or empty for the first one.  force: whatever the guest has locked. */
+bool machine_eject(struct machine *machine, const char *drive, bool force, GError **error);
+bool machine_insert(struct machine *machine, const char *drive, const char *path, bool force, GError **error);
+/* The text screen as UTF-8, a line a row; caller frees. */
+char *machine_screen_text(struct machine *machine, GError **error);
+/* Brings the surface up to date with the screen; its damage says where it changed. */
+bool machine_render(struct machine *machine, struct surface *surface, GError **error);
 
 /* -- Keyboard and mouse ------------------------------------------------------------------------ */
 

@@ -54,17 +54,27 @@ static struct block *image_open(struct machine *machine, const char *option, con
         return block;
 }
 
-static struct block *open_cd(struct machine *machine, const char *spec, GError **error)
+static struct block *open_cd_path(struct machine *machine, const char *path, GError **error)
 {
         struct block_options options = { .read_only = true, .unit_bytes = 2048 };
-        struct block *block = image_open(machine, "--cdrom", spec, options, error);
+        struct block *block = block_open(path, &options, &machine->lock, error);
         uint8_t descriptor[IMAGE_CD_DESCRIPTOR_BYTES];
 
         if (block && block_peek(block, IMAGE_CD_DESCRIPTOR_AT, descriptor, sizeof(descriptor)) &&
-            !image_check_cd(descriptor, block_size_bytes(block), block_path(block), error)) {
-                g_prefix_error(error, "--cdrom ");
+            !image_check_cd(descriptor, block_size_bytes(block), block_path(block), error))
                 g_clear_pointer(&block, block_close);
-        }
+        return block;
+}
+
+static struct block *open_cd(struct machine *machine, const char *spec, GError **error)
+{
+        struct block_options unused = { 0 };
+        char *path = spec_parse(spec, &unused);         /* a CD is read-only in any case */
+        struct block *block = open_cd_path(machine, path, error);
+
+        if (!block)
+                g_prefix_error(error, "--cdrom ");
+        g_free(path);
         return block;
 }
 
@@ -167,6 +177,25 @@ bool storage_add(struct machine *machine, const struct machine_config *config, G
         return machine_start_device(machine->ide, error) && machine_start_device(machine->dma, error) &&
                machine_start_device(machine->floppy, error) && add_ide_drives(machine, config, error) &&
                add_floppies(machine, config, error);
+}
+
+/* -- Changing media ------------------------------------------------------------------------------ */
+
+bool storage_eject(struct machine *machine, const char *drive, bool force, GError **error)
+{
+        return ide_cd_eject(machine->ide, drive, force, error);
+}
+
+bool storage_insert(struct machine *machine, const char *drive, const char *path, bool force, GError **error)
+{
+        struct block *block = open_cd_path(machine, path, error);
+
+        if (!block)
+                return false;
+        if (ide_cd_insert(machine->ide, drive, block, force, error))
+                return true;
+        block_close(block);
+        return false;
 }
 
 /* -- What the firmware is told ------------------------------------------------------------------- */

@@ -185,7 +185,9 @@ static void view_update(struct memory *memory)
                 from = view_first_after(view, count, from, mib * PAGES_PER_MIB);
                 STORE(view->mib_index[mib], (uint16_t)from);
         }
-        __atomic_store_n(&memory->views[generation & 1], view, __ATOMIC_RELAXED);
+        /* Releasing: a reader that still holds the generation two back may take the new view up (and then
+         * discards what it read), so what lies in it must be visible. */
+        __atomic_store_n(&memory->views[generation & 1], view, __ATOMIC_RELEASE);
         __atomic_store_n(&memory->generation, generation, __ATOMIC_SEQ_CST);
 }
 

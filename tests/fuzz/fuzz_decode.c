@@ -37,7 +37,7 @@ static void check_insn(const struct insn *insn, const uint8_t *bytes, size_t ava
         REQUIRE((insn->opcode->kind != KIND_EXEC && insn->opcode->kind != KIND_EXEC_END) || insn->opcode->exec);
         REQUIRE(insn->operand_bytes == 2 || insn->operand_bytes == 4 || insn->operand_bytes == 8);
         REQUIRE(insn->address_bytes == 2 || insn->address_bytes == 4 || insn->address_bytes == 8);
-        REQUIRE((mode & MODE_CODE64) || (insn->operand_bytes <= 4 && insn->address_bytes <= 4 && !insn->rex));
+        REQUIRE((mode & MODE_CODE64) || (insn->operand_bytes <= 4 && insn->address_bytes <= 4 && (!insn->rex || insn->vex)));
         REQUIRE(!(mode & MODE_CODE64) || insn->address_bytes >= 4);
         REQUIRE(insn->reg <= last_register && insn->rm <= last_register && insn->scale <= 3);
         REQUIRE(insn->base <= last_register || insn->base == REG_NONE);

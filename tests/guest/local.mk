@@ -8,7 +8,7 @@ ELF_LOG_COMPILER = $(SHELL) $(srcdir)/tests/guest/run-guest-tests
 
 guest_tests = \
         tests/guest/a20.elf tests/guest/alignment-check.elf tests/guest/apic.elf tests/guest/call-gates.elf \
-        tests/guest/code16.elf tests/guest/control-registers.elf tests/guest/cpuid-tsc.elf \
+        tests/guest/code16.elf tests/guest/control-registers.elf tests/guest/cpuid-tsc.elf tests/guest/debug-registers.elf \
         tests/guest/double-fault.elf tests/guest/double-fault-stack.elf tests/guest/exceptions.elf \
         tests/guest/far-transfers.elf tests/guest/fetch-crossing.elf tests/guest/flags-privilege.elf \
         tests/guest/fpu-environment.elf tests/guest/fpu-exceptions.elf tests/guest/fpu-irq13.elf \
@@ -18,7 +18,7 @@ guest_tests = \
         tests/guest/paging-large.elf tests/guest/pic.elf tests/guest/precise.elf tests/guest/real-mode.elf \
         tests/guest/real-mode-limits.elf tests/guest/reset.elf tests/guest/segments.elf tests/guest/single-step.elf \
         tests/guest/smc.elf tests/guest/smoke.elf tests/guest/stack-corners.elf tests/guest/stack-limits.elf \
-        tests/guest/strings.elf tests/guest/sysenter.elf tests/guest/triple-fault.elf tests/guest/ud.elf \
+        tests/guest/strings.elf tests/guest/sysenter.elf tests/guest/task-switch.elf tests/guest/triple-fault.elf tests/guest/ud.elf \
         tests/guest/ud-lock.elf tests/guest/ud-modes.elf tests/guest/v86.elf tests/guest/v86-limits.elf
 
 guest_files = \
@@ -26,7 +26,8 @@ guest_files = \
         tests/guest/alignment-check.qemu tests/guest/apic.c tests/guest/apic.expect tests/guest/call-gates.c \
         tests/guest/call-gates.expect tests/guest/call-gates.qemu tests/guest/code16.c tests/guest/code16.expect \
         tests/guest/control-registers.c tests/guest/control-registers.expect tests/guest/control-registers.qemu \
-        tests/guest/cpuid-tsc.c tests/guest/cpuid-tsc.expect tests/guest/double-fault.c \
+        tests/guest/cpuid-tsc.c tests/guest/cpuid-tsc.expect tests/guest/debug-registers.c \
+        tests/guest/debug-registers.expect tests/guest/debug-registers.qemu tests/guest/double-fault.c \
         tests/guest/double-fault.expect tests/guest/double-fault.qemu tests/guest/double-fault-stack.c \
         tests/guest/double-fault-stack.expect tests/guest/exceptions.c tests/guest/exceptions.expect \
         tests/guest/exceptions.qemu tests/guest/far-transfers.c tests/guest/far-transfers.expect \
@@ -50,7 +51,8 @@ guest_files = \
         tests/guest/smc.c tests/guest/smc.expect tests/guest/smoke.c tests/guest/smoke.expect \
         tests/guest/stack-corners.c tests/guest/stack-corners.expect tests/guest/stack-limits.c \
         tests/guest/stack-limits.expect tests/guest/stack-limits.qemu tests/guest/strings.c tests/guest/strings.expect \
-        tests/guest/sysenter.c tests/guest/sysenter.expect tests/guest/triple-fault.c tests/guest/triple-fault.expect \
+        tests/guest/sysenter.c tests/guest/sysenter.expect tests/guest/task-switch.c \
+        tests/guest/task-switch.expect tests/guest/task-switch.qemu tests/guest/triple-fault.c tests/guest/triple-fault.expect \
         tests/guest/triple-fault.status tests/guest/ud.c tests/guest/ud.expect tests/guest/ud.qemu \
         tests/guest/ud-lock.c tests/guest/ud-lock.expect tests/guest/ud-lock.qemu tests/guest/ud-modes.c \
         tests/guest/ud-modes.expect tests/guest/v86.c tests/guest/v86.expect tests/guest/v86.qemu \

@@ -182,7 +182,7 @@ bool isa64_generator_testable(const struct isa64_generator *g, unsigned form)
 {
         static const char *const handlers[] = {
                 "cmpxchg16b", "enter", "fxsave", "fxrstor", "fxsave64", "fxrstor64", "fnstenv", "fldenv", "fnsave", "frstor",
-                "maskmovq", "maskmovdqu", "xsave", "xrstor", "xsave64", "xrstor64", "xgetbv",
+                "maskmovq", "maskmovdqu", "xsave", "xrstor", "xsave64", "xrstor64",
         };
         const struct row *row = &g->row[form];
         const struct opcode *opcode = row->opcode;

@@ -4,6 +4,7 @@ if HAVE_CHECK
 check_PROGRAMS += tests/unit/test_access
 check_PROGRAMS += tests/unit/test_check
 check_PROGRAMS += tests/unit/test_clock
+check_PROGRAMS += tests/unit/test_confined
 check_PROGRAMS += tests/unit/test_cpuid
 check_PROGRAMS += tests/unit/test_dbt
 check_PROGRAMS += tests/unit/test_decode
@@ -28,6 +29,7 @@ check_PROGRAMS += tests/unit/test_parse
 check_PROGRAMS += tests/unit/test_pic
 check_PROGRAMS += tests/unit/test_pit
 check_PROGRAMS += tests/unit/test_ports
+check_PROGRAMS += tests/unit/test_ps2
 check_PROGRAMS += tests/unit/test_segment
 check_PROGRAMS += tests/unit/test_state
 check_PROGRAMS += tests/unit/test_traps
@@ -42,6 +44,9 @@ tests_unit_test_check_LDADD = $(test_libs)
 
 tests_unit_test_clock_SOURCES = tests/unit/test_clock.c tests/unit/unit.h
 tests_unit_test_clock_LDADD = $(test_libs)
+
+tests_unit_test_confined_SOURCES = tests/unit/test_confined.c tests/unit/dbt_fixture.h
+tests_unit_test_confined_LDADD = $(test_libs)
 
 tests_unit_test_cpuid_SOURCES = tests/unit/test_cpuid.c tests/unit/cpu_fixture.h
 tests_unit_test_cpuid_LDADD = $(test_libs)
@@ -110,6 +115,9 @@ tests_unit_test_pit_LDADD = $(test_libs)
 tests_unit_test_ports_SOURCES = tests/unit/test_ports.c tests/unit/unit.h
 tests_unit_test_ports_LDADD = $(test_libs)
 
+tests_unit_test_ps2_SOURCES = tests/unit/test_ps2.c tests/unit/rig.h tests/unit/unit.h
+tests_unit_test_ps2_LDADD = $(test_libs)
+
 tests_unit_test_segment_SOURCES = tests/unit/test_segment.c tests/unit/cpu_fixture.h
 tests_unit_test_segment_LDADD = $(test_libs)
 
@@ -171,3 +179,9 @@ tests_unit_test_ide_LDADD = $(test_libs)
 
 tests_unit_test_image_SOURCES = tests/unit/test_image.c tests/unit/unit.h
 tests_unit_test_image_LDADD = $(test_libs)
+if HAVE_CHECK
+check_PROGRAMS += tests/unit/test_vga
+endif
+
+tests_unit_test_vga_SOURCES = tests/unit/test_vga.c tests/unit/rig.h tests/unit/unit.h
+tests_unit_test_vga_LDADD = $(test_libs)

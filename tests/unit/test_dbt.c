@@ -195,6 +195,36 @@ START_TEST(vector_state_between_runs)
 }
 END_TEST
 
+/* STI inhibits interrupts for one instruction only if IF was clear (SDM 2B, STI). */
+START_TEST(sti_with_if_set)
+{
+        for (unsigned iflag = 0; iflag < 2; iflag++) {
+                memory_ram(memory)[CODE + 0xfff] = 0xfb;
+                cpu->rip = CODE + 0xfff;
+                cpu->iflag = (uint8_t)iflag;
+                cpu->shadow = 0;
+                dbt_run(cpu, 1);
+                ck_assert_uint_eq(cpu->rip, CODE + 0x1000);
+                ck_assert_uint_eq(cpu->iflag, 1);
+                ck_assert_uint_eq(cpu->shadow, !iflag);
+        }
+}
+END_TEST
+
+/* Two accesses through one base, which together reach from the end of the address space over its start. */
+START_TEST(accesses_around_address_zero)
+{
+        memcpy(memory_ram(memory) + 0x33, "\x78\x56\x34\x12", 4);
+        cpu->regs[RSI] = 0xffffffff;
+        RUN("\x8b\x46\x34"                      /* mov eax, [esi+34h]: at 33h */
+            "\x8b\x5e\xa2"                      /* mov ebx, [esi-5Eh]: nothing there */
+            "\x8b\x4e\x34\xf4");                /* mov ecx, [esi+34h] */
+        ck_assert_uint_eq(cpu->regs[RAX], 0x12345678);
+        ck_assert_uint_eq(cpu->regs[RBX], 0xffffffff);
+        ck_assert_uint_eq(cpu->regs[RCX], 0x12345678);
+}
+END_TEST
+
 static void add(TCase *tcase)
 {
         tcase_add_test(tcase, arithmetic);
@@ -204,6 +234,8 @@ static void add(TCase *tcase)
         tcase_add_test(tcase, divide_error_restores_state);
         tcase_add_test(tcase, T14_next_instruction);
         tcase_add_test(tcase, vector_state_between_runs);
+        tcase_add_test(tcase, sti_with_if_set);
+        tcase_add_test(tcase, accesses_around_address_zero);
 }
 
 int main(void)

@@ -355,9 +355,10 @@ START_TEST(triple_fault)
 }
 END_TEST
 
-START_TEST(task_gates_are_refused)
+START_TEST(bad_task_gates)
 {
         fixture_protected();
+        set_gdt(TSS_SELECTOR, TSS_AT, 0x67, 0x8b);
         set_idt(8, TSS_SELECTOR, 0, 0x85);
         set_idt(0x50, TSS_SELECTOR, 0, 0xe5);
         ck_software(0x50, EXC_GP, TSS_SELECTOR);
@@ -423,7 +424,7 @@ static void fill(TCase *cases)
         tcase_add_test(cases, page_fault_during_interrupt);
         tcase_add_test(cases, combinations);
         tcase_add_test(cases, triple_fault);
-        tcase_add_test(cases, task_gates_are_refused);
+        tcase_add_test(cases, bad_task_gates);
         tcase_add_test(cases, long_mode);
 }
 

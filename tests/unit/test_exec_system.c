@@ -252,9 +252,14 @@ START_TEST(debug_registers_are_kept)
         RUN_OK(0x0f, 0x23, 0xf0);                       /* dr6 */
         RUN_OK(0x0f, 0x21, 0xf1);
         ck_assert_uint_eq(cpu->regs[RCX], 0xffffefff);
-        RUN_OK(0x0f, 0x23, 0xe8);                       /* dr5 is dr7 */
+        RUN_OK(0x0f, 0x23, 0xe8);                       /* dr5 is dr7; GD makes the next move a fault */
+        ck_assert(!RUN(0x0f, 0x21, 0xf9));
+        ck_fault(EXC_DB);
+        ck_assert_uint_eq(cpu->dr[6], 0xffffefff);
+        ck_assert(cpu->rflags & FLAG_RF);
+        cpu->dr[7] &= ~UINT64_C(0x2000);                /* as the delivery does */
         RUN_OK(0x0f, 0x21, 0xf9);
-        ck_assert_uint_eq(cpu->regs[RCX], 0xffff27ff);
+        ck_assert_uint_eq(cpu->regs[RCX], 0xffff07ff);
         cpu->cr4 |= CR4_DE;
         ck_assert(!RUN(0x0f, 0x21, 0xe1));
         ck_fault(EXC_UD);
