@@ -96,7 +96,7 @@ struct block_image *raw_open(const char *path, bool read_only, GError **error)
         else if (!S_ISREG(info.st_mode) && !S_ISBLK(info.st_mode))
                 what = "is neither a file nor a block device";
         else if (size <= 0)
-                what = "is empty; make a disk with for example \"truncate -s 8G FILE\"";
+                what = read_only ? "is empty; get a complete copy" : "is empty; make a disk with for example \"truncate -s 8G FILE\"";
         if (what) {
                 g_set_error(error, BLOCK_ERROR, BLOCK_ERROR_OPEN, "%s: %s", path, what);
                 goto fail;

@@ -159,6 +159,26 @@ tests_unit_test_traps_LDADD = $(test_libs)
 tests_unit_test_uart_SOURCES = tests/unit/test_uart.c tests/unit/rig.h tests/unit/unit.h
 tests_unit_test_uart_LDADD = $(test_libs)
 
+# Images and drives.
+if HAVE_CHECK
+check_PROGRAMS += \
+        tests/unit/test_block \
+        tests/unit/test_floppy \
+        tests/unit/test_ide \
+        tests/unit/test_image
+endif
+
+tests_unit_test_block_SOURCES = tests/unit/test_block.c tests/unit/unit.h
+tests_unit_test_block_LDADD = $(test_libs)
+
+tests_unit_test_floppy_SOURCES = tests/unit/test_floppy.c tests/unit/board_fixture.h tests/unit/unit.h
+tests_unit_test_floppy_LDADD = $(test_libs)
+
+tests_unit_test_ide_SOURCES = tests/unit/test_ide.c tests/unit/board_fixture.h tests/unit/unit.h
+tests_unit_test_ide_LDADD = $(test_libs)
+
+tests_unit_test_image_SOURCES = tests/unit/test_image.c tests/unit/unit.h
+tests_unit_test_image_LDADD = $(test_libs)
 if HAVE_CHECK
 check_PROGRAMS += tests/unit/test_vga
 endif

@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* test_block.c - images: reading, writing, order, overlays, locks, and files that are none. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "block/block.h"
+#include "unit.h"
+
+enum { SIZE = 64 << 10 };
+
+static struct lock lock;
+static char path[64];
+static unsigned completed;
+static int last_error;
+
+static void begin(void)
+{
+        uint8_t *bytes = g_malloc(SIZE);
+        int fd;
+
+        lock_init(&lock, LOCK_RANK_MACHINE, "machine");
+        strcpy(path, "/tmp/lodger-block-XXXXXX");
+        fd = g_mkstemp(path);
+        for (unsigned i = 0; i < SIZE; i++)
+                bytes[i] = (uint8_t)(i / 512 + i);
+        ck_assert_int_eq(write(fd, bytes, SIZE), SIZE);
+        close(fd);
+        g_free(bytes);
+        completed = 0;
+        last_error = -1;
+}
+
+static void done(void *opaque, int error)
+{
+        ck_assert(lock_is_held(&lock));
+        if (opaque)
+                ck_assert_uint_eq(completed, GPOINTER_TO_UINT(opaque) - 1);     /* in order */
+        completed++;
+        last_error = error;
+}
+
+static struct block *open_it(struct block_options options)
+{
+        GError *error = NULL;
+        struct block *block = block_open(path, &options, &lock, &error);
+
+        ck_assert_msg(block != NULL, "%s", error ? error->message : "");
+        return block;
+}
+
+static void expect_error(const char *file, struct block_options options, const char *text)
+{
+        GError *error = NULL;
+
+        ck_assert_ptr_null(block_open(file, &options, &lock, &error));
+        ck_assert_msg(strstr(error->message, text) && strstr(error->message, file), "%s", error->message);
+        g_error_free(error);
+}
+
+static void close_it(struct block *block)
+{
+        lock_acquire(&lock);
+        block_close(block);
+        lock_release(&lock);
+}
+
+START_TEST(reads_and_writes_in_order)
+{
+        static uint8_t bytes[32][512], back[512];
+        struct block *block;
+
+        begin();
+        block = open_it((struct block_options){ 0 });
+        ck_assert_uint_eq(block_size_bytes(block), SIZE);
+        lock_acquire(&lock);
+        for (unsigned i = 0; i < 32; i++) {
+                memset(bytes[i], (int)i, 512);
+                block_write(block, 4096, bytes[i], 512, done, GUINT_TO_POINTER(i + 1));
+        }
+        block_read(block, 4096, back, 512, done, GUINT_TO_POINTER(33));
+        block_flush(block, done, GUINT_TO_POINTER(34));
+        lock_release(&lock);
+        while (completed < 34)
+                g_main_context_iteration(NULL, TRUE);
+        ck_assert_int_eq(last_error, 0);
+        ck_assert_uint_eq(back[100], 31);       /* the last write won */
+        close_it(block);
+        remove(path);
+}
+END_TEST
+
+START_TEST(range_and_read_only)
+{
+        uint8_t bytes[1024] = { 0 };
+        struct block *block;
+
+        begin();
+        block = open_it((struct block_options){ .read_only = true });
+        lock_acquire(&lock);
+        block_read(block, SIZE - 512, bytes, 1024, done, NULL);
+        block_drain(block);
+        ck_assert_int_eq(last_error, EINVAL);
+        block_read(block, UINT64_MAX - 100, bytes, 512, done, NULL);
+        block_drain(block);
+        ck_assert_int_eq(last_error, EINVAL);
+        block_write(block, 0, bytes, 512, done, NULL);
+        block_drain(block);
+        ck_assert_int_eq(last_error, EROFS);
+        ck_assert_uint_eq(completed, 3);
+        lock_release(&lock);
+        close_it(block);
+        remove(path);
+}
+END_TEST
+
+START_TEST(throwaway_leaves_the_image_alone)
+{
+        struct block_options options = { .throwaway = true };
+        uint8_t bytes[5000], back[12000];
+        struct block *block;
+        char *before, *after;
+        gsize size;
+
+        begin();
+        ck_assert(g_file_get_contents(path, &before, &size, NULL));
+        block = open_it(options);
+        memset(bytes, 0xee, sizeof(bytes));
+        lock_acquire(&lock);
+        block_write(block, 3000, bytes, sizeof(bytes), done, NULL);     /* parts of clusters 0 and 1 */
+        block_read(block, 0, back, sizeof(back), done, NULL);
+        block_flush(block, done, NULL);
+        block_drain(block);
+        lock_release(&lock);
+        ck_assert_int_eq(last_error, 0);
+        ck_assert_int_eq(memcmp(back, before, 3000), 0);
+        ck_assert_int_eq(memcmp(back + 3000, bytes, sizeof(bytes)), 0);
+        ck_assert_int_eq(memcmp(back + 8000, before + 8000, 4000), 0);
+        close_it(block);
+        ck_assert(g_file_get_contents(path, &after, &size, NULL));
+        ck_assert_int_eq(memcmp(before, after, SIZE), 0);
+        g_free(before);
+        g_free(after);
+        remove(path);
+}
+END_TEST
+
+/* A lock belongs to the open file, so this process can be in its own way. */
+START_TEST(one_writer_only)
+{
+        struct block *writer, *reader[2];
+        char holder[32];
+
+        begin();
+        writer = open_it((struct block_options){ 0 });
+        g_snprintf(holder, sizeof(holder), "in use by process %d", (int)getpid());
+        expect_error(path, (struct block_options){ 0 }, holder);
+        expect_error(path, (struct block_options){ .read_only = true }, holder);
+        close_it(writer);
+        reader[0] = open_it((struct block_options){ .read_only = true });
+        reader[1] = open_it((struct block_options){ .throwaway = true });
+        expect_error(path, (struct block_options){ 0 }, "readonly");
+        close_it(reader[0]);
+        close_it(reader[1]);
+        remove(path);
+}
+END_TEST
+
+START_TEST(what_is_no_image)
+{
+        begin();
+        expect_error("/tmp", (struct block_options){ 0 }, "is a directory");
+        expect_error("/tmp", (struct block_options){ .read_only = true }, "is a directory");
+        expect_error("/tmp/lodger-no-such-file", (struct block_options){ 0 }, "No such file");
+        expect_error("/dev/null", (struct block_options){ 0 }, "neither a file nor a block device");
+        ck_assert_int_eq(truncate(path, 1000), 0);
+        expect_error(path, (struct block_options){ 0 }, "truncated");
+        ck_assert_int_eq(truncate(path, 512), 0);
+        expect_error(path, (struct block_options){ .unit_bytes = 2048 }, "truncated");
+        ck_assert_int_eq(truncate(path, 0), 0);
+        expect_error(path, (struct block_options){ 0 }, "is empty");
+        remove(path);
+}
+END_TEST
+
+/* What is in flight when an image is closed ends, and its completion is not called. */
+START_TEST(close_waits)
+{
+        static uint8_t bytes[SIZE];
+        struct block *block;
+
+        begin();
+        block = open_it((struct block_options){ 0 });
+        lock_acquire(&lock);
+        for (unsigned i = 0; i < 50; i++)
+                block_read(block, 0, bytes, SIZE, done, NULL);
+        block_close(block);
+        lock_release(&lock);
+        while (g_main_context_iteration(NULL, FALSE))
+                ;
+        ck_assert_uint_eq(completed, 0);
+        remove(path);
+}
+END_TEST
+
+UNIT_MAIN("block", reads_and_writes_in_order, range_and_read_only, throwaway_leaves_the_image_alone, one_writer_only,
+          what_is_no_image, close_waits)
