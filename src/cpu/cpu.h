@@ -238,6 +238,11 @@ static inline unsigned cpu_iopl(const struct cpu *cpu) { return (cpu->rflags >> 
 uint64_t cpu_rflags(const struct cpu *cpu);
 /* Sets all of RFLAGS (bit 1 forced, reserved bits dropped) and what derives from it. */
 void cpu_set_rflags(struct cpu *cpu, uint64_t rflags);
+/* FLAGS as virtual-8086 code below IOPL 3 sees them with CR4.VME: IF is VIF, IOPL is 3; whether it may load an image
+ * (SDM 3A 20.3.2), and loading it: IF and IOPL stay. */
+uint64_t cpu_virtual_flags(const struct cpu *cpu);
+bool cpu_virtual_flags_allowed(const struct cpu *cpu, uint64_t image);
+void cpu_set_virtual_flags(struct cpu *cpu, uint64_t image);
 /* Recomputes cpu->mode. */
 void cpu_mode_changed(struct cpu *cpu);
 /* Recomputes read_end and write_end of one segment from its other fields, then the mode. */

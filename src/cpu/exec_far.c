@@ -9,6 +9,7 @@
 #include "cpu/exec.h"
 #include "cpu/exec_far.h"
 #include "cpu/operand.h"
+#include "cpu/tlb.h"
 
 /* -- Code segments ------------------------------------------------------------------------------------ */
 
@@ -211,9 +212,62 @@ bool exec_ret_far(struct cpu *cpu, const struct insn *insn)
 
 /* -- INT n, INT3, INTO, INT1 ------------------------------------------------------------------------------------ */
 
+/* The software interrupt redirection bitmap lies below the I/O bitmap: 32 bytes, a clear bit keeps INT n within the
+ * virtual-8086 task (SDM 3A 20.3.3). */
+static bool vme_redirected(struct cpu *cpu, uint8_t vector, bool *redirected)
+{
+        enum { IO_MAP_BASE = 0x66, BITMAP_BYTES = 32 };
+        const struct segment *tr = &cpu->seg[SEG_TR];
+        uint16_t base;
+        uint8_t bits;
+
+        *redirected = false;
+        if (!(tr->attr & TYPE_32BIT) || tr->limit < IO_MAP_BASE + 1)
+                return cpu_raise_error(cpu, EXC_GP, 0);
+        if (!cpu_read_linear(cpu, tr->base + IO_MAP_BASE, &base, 2, ACCESS_IMPLICIT))
+                return false;
+        if (base < BITMAP_BYTES || base - BITMAP_BYTES + vector / 8u > tr->limit)
+                return cpu_raise_error(cpu, EXC_GP, 0);
+        if (!cpu_read_linear(cpu, tr->base + base - BITMAP_BYTES + vector / 8u, &bits, 1, ACCESS_IMPLICIT))
+                return false;
+        *redirected = !(bits >> vector % 8 & 1);
+        return true;
+}
+
+/* INT n as an 8086 does it, through the table at linear 0; with IOPL below 3 IF is VIF. */
+static bool vme_interrupt(struct cpu *cpu, uint8_t vector)
+{
+        bool virtual_if = cpu_iopl(cpu) < 3;
+        struct frame frame = { .width = 2 };
+        struct frame_stack stack = { .segment = &cpu->seg[SEG_SS], .mask = 0xffff, .access = ACCESS_USER };
+        uint32_t address;
+
+        if (!cpu_read_linear(cpu, vector * 4u, &address, 4, ACCESS_USER))
+                return false;
+        frame_add(&frame, virtual_if ? cpu_virtual_flags(cpu) : cpu_rflags(cpu));
+        frame_add(&frame, cpu->seg[SEG_CS].selector);
+        frame_add(&frame, cpu->next_rip);
+        stack.sp = cpu->regs[RSP] & stack.mask;
+        if (!frame_push(cpu, &frame, &stack))
+                return false;
+        frame_set_rsp(cpu, stack.sp, stack.mask);
+        cpu_set_rflags(cpu, cpu_rflags(cpu) & ~(uint64_t)(FLAG_TF | FLAG_RF | (virtual_if ? FLAG_VIF : FLAG_IF)));
+        segment_install_real(cpu, SEG_CS, (uint16_t)(address >> 16));
+        cpu->next_rip = address & 0xffff;
+        return true;
+}
+
 bool exec_int(struct cpu *cpu, const struct insn *insn)
 {
+        bool redirected;
+
         /* Only INT n is sensitive to IOPL in virtual-8086 mode (SDM 3A 20.2.4). */
+        if (cpu_v86(cpu) && (cpu->cr4 & CR4_VME)) {
+                if (!vme_redirected(cpu, (uint8_t)insn->imm, &redirected))
+                        return false;
+                if (redirected)
+                        return vme_interrupt(cpu, (uint8_t)insn->imm);
+        }
         if (cpu_v86(cpu) && cpu_iopl(cpu) < 3)
                 return cpu_raise_error(cpu, EXC_GP, 0);
         return exception_software(cpu, (uint8_t)insn->imm, false);

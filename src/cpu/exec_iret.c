@@ -47,6 +47,15 @@ static bool iret_real(struct cpu *cpu, struct stack *stack, const struct iret_fr
 
         if (frame->rip > cpu->seg[SEG_CS].limit)
                 return cpu_raise_error(cpu, EXC_GP, 0);
+        if (cpu_v86(cpu) && cpu_iopl(cpu) < 3) {
+                if (!cpu_virtual_flags_allowed(cpu, frame->flags))
+                        return cpu_raise_error(cpu, EXC_GP, 0);
+                stack_commit(cpu, stack);
+                segment_install_real(cpu, SEG_CS, (uint16_t)frame->selector);
+                cpu_set_virtual_flags(cpu, frame->flags);
+                cpu->next_rip = frame->rip;
+                return true;
+        }
         /* In virtual-8086 mode (at IOPL 3) IOPL stays. */
         if (!cpu_v86(cpu))
                 mask |= FLAG_IOPL;
@@ -121,7 +130,7 @@ static bool iret(struct cpu *cpu, unsigned width)
         struct iret_frame frame;
         struct stack stack;
 
-        if (cpu_v86(cpu) && cpu_iopl(cpu) < 3)
+        if (cpu_v86(cpu) && cpu_iopl(cpu) < 3 && (!(cpu->cr4 & CR4_VME) || width != 2))
                 return cpu_raise_error(cpu, EXC_GP, 0);
         if (cpu_protected(cpu) && (cpu->rflags & FLAG_NT)) {
                 struct task_event event = { .return_rip = cpu->next_rip, .flags = cpu_rflags(cpu) };

@@ -107,12 +107,21 @@ static bool may_change_if(const struct cpu *cpu)
         return cpu_real_mode(cpu) || cpu->cpl <= cpu_iopl(cpu);
 }
 
+/* Code that may not change IF has VIF instead: virtual-8086 mode with CR4.VME, ring 3 with CR4.PVI (SDM 3A 20.3, 20.4). */
+static bool has_virtual_if(const struct cpu *cpu)
+{
+        return cpu_v86(cpu) ? cpu->cr4 & CR4_VME : cpu->cpl == 3 && (cpu->cr4 & CR4_PVI);
+}
+
 bool exec_cli(struct cpu *cpu, const struct insn *insn)
 {
         (void)insn;
-        if (!may_change_if(cpu))
+        if (may_change_if(cpu))
+                cpu->iflag = 0;
+        else if (has_virtual_if(cpu))
+                cpu->rflags &= ~(uint64_t)FLAG_VIF;
+        else
                 return general_protection(cpu);
-        cpu->iflag = 0;
         return true;
 }
 
@@ -120,22 +129,31 @@ bool exec_cli(struct cpu *cpu, const struct insn *insn)
 bool exec_sti(struct cpu *cpu, const struct insn *insn)
 {
         (void)insn;
-        if (!may_change_if(cpu))
+        if (may_change_if(cpu)) {
+                if (!cpu->iflag)
+                        cpu->shadow = 1;
+                cpu->iflag = 1;
+                return true;
+        }
+        /* A virtual interrupt that waits is the monitor's to deliver. */
+        if (!has_virtual_if(cpu) || (cpu->rflags & FLAG_VIP))
                 return general_protection(cpu);
-        if (!cpu->iflag)
-                cpu->shadow = 1;
-        cpu->iflag = 1;
+        cpu->rflags |= FLAG_VIF;
         return true;
 }
 
 bool exec_pushf(struct cpu *cpu, const struct insn *insn)
 {
+        uint64_t image = cpu_rflags(cpu) & ~(uint64_t)(FLAG_VM | FLAG_RF);
         struct stack stack;
 
-        if (cpu_v86(cpu) && cpu_iopl(cpu) != 3)
-                return general_protection(cpu);
+        if (cpu_v86(cpu) && cpu_iopl(cpu) != 3) {
+                if (!(cpu->cr4 & CR4_VME) || insn->operand_bytes != 2)
+                        return general_protection(cpu);
+                image = cpu_virtual_flags(cpu);
+        }
         stack_begin(cpu, &stack);
-        if (!stack_push(cpu, &stack, cpu_rflags(cpu) & ~(uint64_t)(FLAG_VM | FLAG_RF), insn->operand_bytes))
+        if (!stack_push(cpu, &stack, image, insn->operand_bytes))
                 return false;
         stack_commit(cpu, &stack);
         return true;
@@ -148,11 +166,20 @@ bool exec_popf(struct cpu *cpu, const struct insn *insn)
         uint64_t popped, old = cpu_rflags(cpu);
         struct stack stack;
 
-        if (cpu_v86(cpu) && cpu_iopl(cpu) != 3)
+        bool virtual_if = cpu_v86(cpu) && cpu_iopl(cpu) != 3;
+
+        if (virtual_if && (!(cpu->cr4 & CR4_VME) || insn->operand_bytes != 2))
                 return general_protection(cpu);
         stack_begin(cpu, &stack);
         if (!stack_pop(cpu, &stack, &popped, insn->operand_bytes))
                 return false;
+        if (virtual_if) {
+                if (!cpu_virtual_flags_allowed(cpu, popped))
+                        return general_protection(cpu);
+                stack_commit(cpu, &stack);
+                cpu_set_virtual_flags(cpu, popped);
+                return true;
+        }
         if (cpu_has(cpu, FEATURE_CPUID_INSN))
                 changes |= FLAG_ID;
         if (may_change_if(cpu))

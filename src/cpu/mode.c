@@ -32,6 +32,26 @@ void cpu_set_rflags(struct cpu *cpu, uint64_t rflags)
                 cpu_mode_changed(cpu);
 }
 
+uint64_t cpu_virtual_flags(const struct cpu *cpu)
+{
+        uint64_t flags = cpu_rflags(cpu) & 0xffff & ~(uint64_t)FLAG_IF;
+
+        return flags | FLAG_IOPL | (cpu->rflags & FLAG_VIF ? FLAG_IF : 0);
+}
+
+bool cpu_virtual_flags_allowed(const struct cpu *cpu, uint64_t image)
+{
+        return !(image & FLAG_TF) && !((image & FLAG_IF) && (cpu->rflags & FLAG_VIP));
+}
+
+void cpu_set_virtual_flags(struct cpu *cpu, uint64_t image)
+{
+        uint64_t changes = (FLAGS_ARITH | FLAG_TF | FLAG_DF | FLAG_NT) & 0xffff;
+        uint64_t flags = (cpu_rflags(cpu) & ~(changes | FLAG_VIF | FLAG_RF)) | (image & changes);
+
+        cpu_set_rflags(cpu, flags | (image & FLAG_IF ? FLAG_VIF : 0));
+}
+
 /* Whether accesses through the segment are never stopped by type or limit.  CS of type code counts
  * for reads and fetches only: the translator sends writes through CS to cpu_segment_check(). */
 static bool segment_has_no_limit(const struct segment *segment, bool is_cs)

@@ -107,7 +107,7 @@ static const struct feature_bit feature_bits[FEATURE_COUNT] = {
 #define SET_BIT(word, feature) (FEATURE_##feature / 64 == (word) ? UINT64_C(1) << (FEATURE_##feature % 64) : 0)
 #define F_486(w) (SET_BIT(w, NONE) | SET_BIT(w, I486) | SET_BIT(w, CPUID_INSN) | SET_BIT(w, FPU))
 #define F_PENTIUM(w) \
-        (F_486(w) | SET_BIT(w, PSE) | SET_BIT(w, TSC) | SET_BIT(w, MSR) | SET_BIT(w, CX8) | SET_BIT(w, APIC))
+        (F_486(w) | SET_BIT(w, PSE) | SET_BIT(w, VME) | SET_BIT(w, TSC) | SET_BIT(w, MSR) | SET_BIT(w, CX8) | SET_BIT(w, APIC))
 #define F_PENTIUM3(w) \
         (F_PENTIUM(w) | SET_BIT(w, PAE) | SET_BIT(w, SEP) | SET_BIT(w, MTRR) | SET_BIT(w, PGE) | SET_BIT(w, CMOV) | \
          SET_BIT(w, PAT) | SET_BIT(w, PSE36) | SET_BIT(w, MMX) | SET_BIT(w, FXSR) | SET_BIT(w, SSE))

@@ -16,7 +16,7 @@ CODE(strings, "mov edi, 0x8000f8\n mov ecx, 5\n cld\n rep stosd\n nop\n mov esi,
 CODE(locked, "mov eax, 1\n lock xadd [0x800100], eax\n nop\n bts dword ptr [0x800100], 5\n nop\n cmpxchg8b [0x800100]\n nop\n fld qword ptr [0x800100]\n fstp st(0)\n nop");
 CODE(crosses, "mov dword ptr [0x800ffe], 7\n nop\n mov eax, [0x800ffe]\n nop");
 CODE(faults, "mov dword ptr [0x800100], 7\n nop\n push dword ptr [0x800100]\n ud2");
-CODE(ports, "mov dx, 0x80\n out dx, al\n nop\n out dx, eax\n nop\n out 0x84, al\n nop\n mov dx, 0x81\n in al, dx\n nop");
+CODE(ports, "mov dx, 0x80\n out dx, al\n nop\n out dx, eax\n nop\n out 0x84, al\n nop\n mov dx, 0x81\n in al, dx\n xor eax, eax\n nop");
 CODE(detect, "nop\n mov eax, dr0\n nop\n mov eax, dr0\n nop");
 CODE(mov_ss, "mov eax, ss\n mov [0x800100], eax\n mov ss, [0x800100]\n inc ebx\n nop");
 CODE(icebp, "nop\n .byte 0xf1\n nop");

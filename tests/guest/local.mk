@@ -19,7 +19,7 @@ guest_tests = \
         tests/guest/real-mode-limits.elf tests/guest/reset.elf tests/guest/segments.elf tests/guest/single-step.elf \
         tests/guest/smc.elf tests/guest/smoke.elf tests/guest/stack-corners.elf tests/guest/stack-limits.elf \
         tests/guest/strings.elf tests/guest/sysenter.elf tests/guest/task-switch.elf tests/guest/triple-fault.elf tests/guest/ud.elf \
-        tests/guest/ud-lock.elf tests/guest/ud-modes.elf tests/guest/v86.elf tests/guest/v86-limits.elf
+        tests/guest/ud-lock.elf tests/guest/ud-modes.elf tests/guest/v86.elf tests/guest/v86-limits.elf tests/guest/vme.elf
 
 guest_files = \
         tests/guest/a20.c tests/guest/a20.expect tests/guest/alignment-check.c tests/guest/alignment-check.expect \
@@ -56,7 +56,8 @@ guest_files = \
         tests/guest/triple-fault.status tests/guest/ud.c tests/guest/ud.expect tests/guest/ud.qemu \
         tests/guest/ud-lock.c tests/guest/ud-lock.expect tests/guest/ud-lock.qemu tests/guest/ud-modes.c \
         tests/guest/ud-modes.expect tests/guest/v86.c tests/guest/v86.expect tests/guest/v86.qemu \
-        tests/guest/v86-limits.c tests/guest/v86-limits.expect tests/guest/v86-limits.qemu
+        tests/guest/v86-limits.c tests/guest/v86-limits.expect tests/guest/v86-limits.qemu tests/guest/vme.c \
+        tests/guest/vme.expect tests/guest/vme.qemu
 
 if HAVE_M32
 guest_images += $(guest_tests)
