@@ -2,6 +2,7 @@
 # Checks over the sources and objects rather than of behaviour.
 test_scripts += \
         tests/check-cli \
+        tests/check-gdb \
         tests/check-gpr \
         tests/check-includes \
         tests/check-man \

@@ -16,11 +16,12 @@ enum { TIMEOUT_SECONDS = 10 };
 
 /* -- Reaching a machine -------------------------------------------------------------------------- */
 
+/* Who listens: the kernel knows of a connection; a process that hangs may have too many waiting to be connected to. */
 static void client_identify(struct client *client, GSocket *socket)
 {
-        GCredentials *credentials = g_socket_get_credentials(socket, NULL);
+        GCredentials *credentials = socket ? g_socket_get_credentials(socket, NULL) : NULL;
 
-        client->pid = credentials ? MAX(g_credentials_get_unix_pid(credentials, NULL), 0) : 0;
+        client->pid = credentials ? MAX(g_credentials_get_unix_pid(credentials, NULL), 0) : place_find_listener(client->path);
         client->pidfd = client->pid ? (int)syscall(SYS_pidfd_open, client->pid, 0) : -1;
         g_clear_object(&credentials);
 }
@@ -36,10 +37,8 @@ bool client_reach(struct client *client, unsigned timeout_seconds, GSocket **soc
                 return false;
         }
         *socket = place_connect(client->path, timeout_seconds, error);
-        if (!*socket)
-                return false;
         client_identify(client, *socket);
-        return true;
+        return *socket != NULL;
 }
 
 bool client_open(struct client *client, unsigned timeout_seconds, GError **error)

@@ -8,7 +8,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <gio/gunixsocketaddress.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/socket.h>
@@ -19,7 +19,7 @@
 #include "base/i18n.h"
 #include "control/place.h"
 
-enum { LOCK_TRIES = 40, LOCK_WAIT_US = 50 * 1000, BACKLOG = 64 };
+enum { LOCK_TRIES = 40, LOCK_WAIT_US = 50 * 1000, BACKLOG = 256 };
 
 G_DEFINE_QUARK(lodger-place-error-quark, place_error)
 
@@ -50,8 +50,8 @@ char *place_folder(bool create, GError **error)
         const char *runtime = g_getenv("XDG_RUNTIME_DIR");
         char *folder;
 
-        /* The XDG specification: relative paths are to be ignored. */
-        if (runtime && *runtime == '/')
+        /* The XDG specification: relative paths are to be ignored.  Containers name folders that are not there. */
+        if (runtime && *runtime == '/' && access(runtime, W_OK | X_OK) == 0)
                 folder = g_build_filename(runtime, "lodger", NULL);
         else
                 folder = g_strdup_printf("%s/lodger-%u", g_get_tmp_dir(), (unsigned)geteuid());
@@ -247,4 +247,67 @@ GSocket *place_connect(const char *path, unsigned timeout_seconds, GError **erro
         else
                 close(fd);
         return connected;
+}
+
+/* -- Finding a process -------------------------------------------------------------------------- */
+
+/* The inode of the socket that listens at path, or 0.  Lines of /proc/net/unix: number, references,
+ * protocol, flags, type, state, inode, path; flag 10000h is a listener. */
+static guint64 listener_inode(const char *path)
+{
+        guint64 inode = 0, found = 0;
+        char *text, **lines;
+        unsigned flags;
+        int at;
+
+        if (!g_file_get_contents("/proc/net/unix", &text, NULL, NULL))
+                return 0;
+        lines = g_strsplit(text, "\n", -1);
+        for (char **line = lines; *line && !found; line++) {
+                at = 0;
+                if (sscanf(*line, "%*s %*s %*s %x %*s %*s %" G_GUINT64_FORMAT " %n", &flags, &inode, &at) == 2 && at &&
+                    (flags & 0x10000) && !strcmp(*line + at, path))
+                        found = inode;
+        }
+        g_strfreev(lines);
+        g_free(text);
+        return found;
+}
+
+/* Whether a descriptor of the process is the socket; link: "socket:[INODE]". */
+static bool process_holds(const char *pid, const char *link)
+{
+        char *folder = g_strdup_printf("/proc/%s/fd", pid);
+        GDir *descriptors = g_dir_open(folder, 0, NULL);
+        const char *number;
+        bool holds = false;
+
+        while (!holds && descriptors && (number = g_dir_read_name(descriptors))) {
+                char *path = g_build_filename(folder, number, NULL), *target = g_file_read_link(path, NULL);
+
+                holds = target && !strcmp(target, link);
+                g_free(target);
+                g_free(path);
+        }
+        if (descriptors)
+                g_dir_close(descriptors);
+        g_free(folder);
+        return holds;
+}
+
+pid_t place_find_listener(const char *path)
+{
+        guint64 inode = listener_inode(path);
+        char *link = g_strdup_printf("socket:[%" G_GUINT64_FORMAT "]", inode);
+        GDir *processes = inode ? g_dir_open("/proc", 0, NULL) : NULL;
+        const char *entry;
+        pid_t pid = 0;
+
+        while (!pid && processes && (entry = g_dir_read_name(processes)))
+                if (g_ascii_isdigit(*entry) && process_holds(entry, link))
+                        pid = (pid_t)g_ascii_strtoll(entry, NULL, 10);
+        if (processes)
+                g_dir_close(processes);
+        g_free(link);
+        return pid;
 }

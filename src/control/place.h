@@ -2,8 +2,8 @@
 /*
  * place.h - where the sockets of running machines lie.
  *
- * $XDG_RUNTIME_DIR/lodger/NAME; without XDG_RUNTIME_DIR (containers, sudo: trap T19) lodger-UID/NAME
- * in the folder for temporary files.  The folder belongs to the user alone.
+ * $XDG_RUNTIME_DIR/lodger/NAME; without a usable XDG_RUNTIME_DIR (containers, sudo: trap T19)
+ * lodger-UID/NAME in the folder for temporary files.  The folder belongs to the user alone.
  */
 #ifndef LODGER_CONTROL_PLACE_H
 #define LODGER_CONTROL_PLACE_H
@@ -32,5 +32,8 @@ bool place_clean(const char *path);
 void place_leave(const char *path, GSocket *listener);
 /* A socket connected to path, whose operations end with an error after timeout_seconds. */
 GSocket *place_connect(const char *path, unsigned timeout_seconds, GError **error);
+/* The process that listens at path, found without its help (it may be too busy to be connected to); 0: none that
+ * this user can see. */
+pid_t place_find_listener(const char *path);
 
 #endif

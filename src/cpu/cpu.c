@@ -3,6 +3,7 @@
  * cpu.c - the state of a vCPU after power-up, RESET and INIT (SDM 3A 10.1.1, table 10-1).
  */
 #include "cpu/cpu.h"
+#include "cpu/tlb.h"
 #include "cpu/cpuid.h"
 #include "cpu/debug.h"
 
@@ -106,5 +107,6 @@ void cpu_init(struct cpu *cpu, unsigned index, const struct cpu_model *model, st
         cpu->model = model;
         cpu->memory = memory;
         cpu->a20 = true;
+        tlb_init(cpu);
         cpu_reset(cpu, false);
 }

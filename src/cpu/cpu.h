@@ -92,7 +92,7 @@ struct descriptor_table {
  * the page's linear address (modulo 2^64; tlb_empty[i] never matches); the host address is then linear
  * address + addend.  Only RAM is ever entered; write tags only for pages whose state needs nothing
  * done first, and only when the PTE's dirty bit is set. */
-enum { TLB_ENTRIES = 256, ITLB_ENTRIES = 256 };
+enum { TLB_ENTRIES = 1024, ITLB_ENTRIES = 1024 };
 /* The tag of entry i while it is empty: minus a page that entry i does not cover, nor an access that begins in a
  * page it covers.  Any 64-bit address may be looked up, so no one value could serve all entries. */
 extern const uint64_t tlb_empty[TLB_ENTRIES];
@@ -104,6 +104,8 @@ struct tlb_view {
         /* Instruction side: linear page number << 28 | physical page number, or 0.  Says that code
          * fetched from that linear page in this view comes from that physical page. */
         uint64_t code[ITLB_ENTRIES];
+        uint64_t used[TLB_ENTRIES / 64];                /* data entries filled since they were last emptied */
+        uint64_t code_used[ITLB_ENTRIES / 64];
         uint64_t global[TLB_ENTRIES / 64];              /* data entries from global pages */
         uint64_t code_global[ITLB_ENTRIES / 64];
         uint64_t large[TLB_ENTRIES / 64];               /* entries that are parts of large pages: INVLPG takes all */

@@ -240,7 +240,7 @@ static void insn_settle_prefixes(struct insn *insn, const struct prefixes *prefi
                         insn->rex &= ~REX_W;
                 if (!(mode & MODE_CODE64))
                         insn->vvvv &= 7;
-                insn->operand_bytes = insn->rex & REX_W ? 8 : 4;
+                insn->operand_bytes = (insn->rex & REX_W) && (mode & MODE_CODE64) ? 8 : 4;
                 return;
         }
         if (admitted != PREFIX_ALL) {

@@ -3,7 +3,8 @@
  * exec_xsave.c - XSAVE and XRSTOR in standard format for x87, SSE and AVX; XCR0 (SDM 1 chapter 13).
  *
  * XSETBV ends the block, since vector instructions appear or go.  Decoded for models with FEATURE_XSAVE
- * only.  The requested features are masked by the guest's XCR0 (traps.md T17); what the host's header says is in its initial state is so for the guest too.
+ * only.  The requested features are masked by the guest's XCR0 (traps.md T17); what the host's header
+ * says is in its initial state is so for the guest too.
  */
 #include "cpu/exec.h"
 #include "cpu/fpu.h"

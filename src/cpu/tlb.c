@@ -50,63 +50,48 @@ static uint64_t code_key(gva_t linear)
 #define EMPTY4(i) EMPTY1(i), EMPTY1((i) + 1), EMPTY1((i) + 2), EMPTY1((i) + 3)
 #define EMPTY16(i) EMPTY4(i), EMPTY4((i) + 4), EMPTY4((i) + 8), EMPTY4((i) + 12)
 #define EMPTY64(i) EMPTY16(i), EMPTY16((i) + 16), EMPTY16((i) + 32), EMPTY16((i) + 48)
-const uint64_t tlb_empty[TLB_ENTRIES] = { EMPTY64(0), EMPTY64(64), EMPTY64(128), EMPTY64(192) };
-_Static_assert(TLB_ENTRIES == 256, "the list above");
-
-static const uint64_t code_empty[ITLB_ENTRIES];
+#define EMPTY256(i) EMPTY64(i), EMPTY64((i) + 64), EMPTY64((i) + 128), EMPTY64((i) + 192)
+const uint64_t tlb_empty[TLB_ENTRIES] = { EMPTY256(0), EMPTY256(256), EMPTY256(512), EMPTY256(768) };
+_Static_assert(TLB_ENTRIES == 1024, "the list above");
 
 /* -- Flushing ------------------------------------------------------------------------------------ */
 
-/* Guests switch address spaces thousands of times a second: stores of eight bytes at a time are too slow here. */
-static void copy_words(uint64_t *words, const uint64_t *from, uint64_t count)
+/* Guests switch address spaces thousands of times a second: only entries that were filled are touched. */
+static void view_flush(struct tlb_view *view, bool global_too)
 {
-        __asm__ volatile("rep movsq" : "+D"(words), "+S"(from), "+c"(count) : : "memory");
-}
-
-static void view_flush_all(struct tlb_view *view)
-{
-        copy_words(view->read_neg_tag, tlb_empty, TLB_ENTRIES);
-        copy_words(view->write_neg_tag, tlb_empty, TLB_ENTRIES);
-        copy_words(view->code, code_empty, ITLB_ENTRIES);
-        for (unsigned i = 0; i < TLB_ENTRIES / 64; i++)
-                view->global[i] = view->code_global[i] = view->large[i] = view->code_large[i] = 0;
-}
-
-/* Empties the entries whose bit in keep is clear, without a branch for each. */
-static void drop_words(uint64_t *words, const uint64_t *empty, const uint64_t *keep)
-{
-        uint64_t any = 0;
-
-        for (unsigned i = 0; i < TLB_ENTRIES / 64; i++)
-                any |= keep[i];
-        if (!any) {
-                copy_words(words, empty, TLB_ENTRIES);
-                return;
-        }
-        for (unsigned i = 0; i < TLB_ENTRIES / 64; i++) {
-                uint64_t bits = keep[i];
-                for (unsigned j = 0; j < 64; j++, bits >>= 1, words++, empty++)
-                        *words ^= (*words ^ *empty) & ((bits & 1) - 1);
+        for (unsigned word = 0; word < TLB_ENTRIES / 64; word++) {
+                uint64_t data = view->used[word], code = view->code_used[word];
+                if (!global_too) {
+                        data &= ~view->global[word];
+                        code &= ~view->code_global[word];
+                }
+                view->used[word] &= ~data;
+                view->code_used[word] &= ~code;
+                for (; data; data &= data - 1) {
+                        unsigned i = word * 64 + (unsigned)__builtin_ctzll(data);
+                        view->read_neg_tag[i] = tlb_empty[i];
+                        view->write_neg_tag[i] = tlb_empty[i];
+                }
+                for (; code; code &= code - 1)
+                        view->code[word * 64 + (unsigned)__builtin_ctzll(code)] = 0;
         }
 }
 
-static void view_flush_local(struct tlb_view *view)
+void tlb_init(struct cpu *cpu)
 {
-        drop_words(view->read_neg_tag, tlb_empty, view->global);
-        drop_words(view->write_neg_tag, tlb_empty, view->global);
-        drop_words(view->code, code_empty, view->code_global);
+        for (unsigned v = 0; v < 2; v++)
+                for (unsigned i = 0; i < TLB_ENTRIES; i++) {
+                        cpu->tlb[v].read_neg_tag[i] = cpu->tlb[v].write_neg_tag[i] = tlb_empty[i];
+                        cpu->tlb[v].code[i] = 0;
+                }
 }
 
 void tlb_flush(struct cpu *cpu, bool global_too)
 {
         bool all = global_too || !(cpu->cr4 & CR4_PGE);
 
-        for (unsigned i = 0; i < 2; i++) {
-                if (all)
-                        view_flush_all(&cpu->tlb[i]);
-                else
-                        view_flush_local(&cpu->tlb[i]);
-        }
+        view_flush(&cpu->tlb[0], all);
+        view_flush(&cpu->tlb[1], all);
 }
 
 static void view_drop_data(struct tlb_view *view, unsigned index)
@@ -164,6 +149,7 @@ static void view_fill(struct tlb_view *view, gva_t linear, const struct translat
         view->write_neg_tag[index] =
                 translation->writable && page->kind == PAGE_RAM && page->state == 0 ? -first : tlb_empty[index];
         view->addend[index] = (uint64_t)(uintptr_t)page->host - first;
+        bit_assign(view->used, index, true);
         bit_assign(view->global, index, translation->global);
         bit_assign(view->large, index, translation->page_bytes > PAGE_SIZE);
 }
@@ -220,6 +206,7 @@ bool tlb_fetch(struct cpu *cpu, gva_t linear, gpa_t *gpa)
         if (!cpu_translate(cpu, linear, access, &translation))
                 return cpu_raise_pf(cpu, linear, translation.error);
         view->code[index] = code_key(linear) | translation.gpa >> PAGE_SHIFT;
+        bit_assign(view->code_used, index, true);
         bit_assign(view->code_global, index, translation.global);
         bit_assign(view->code_large, index, translation.page_bytes > PAGE_SIZE);
         *gpa = translation.gpa;

@@ -15,6 +15,8 @@ enum { CPU_PHYSICAL_BITS = 40 };
  * user pages whatever EFLAGS.AC says (SDM 3A 4.6.1). */
 enum { ACCESS_IMPLICIT = 8 };
 
+/* [gpr] Makes a zeroed struct cpu's TLB empty (zero is a tag of page 0). */
+void tlb_init(struct cpu *cpu);
 /* [gpr] Physical address an instruction fetch at the current privilege from linear reads (which is
  * linear, not an offset), filling tlb[].code[].  False: #PF raised. */
 bool tlb_fetch(struct cpu *cpu, gva_t linear, gpa_t *gpa);

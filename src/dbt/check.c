@@ -212,6 +212,46 @@ static bool places_same(const struct check *check)
         return true;
 }
 
+/* Whether a logged store went into the page at host. */
+static bool stored_into(const struct check *check, const uint8_t *host)
+{
+        for (unsigned p = 0; p < check->places; p++)
+                if ((uint64_t)(check->place[p].host - host) < PAGE_SIZE)
+                        return true;
+        return false;
+}
+
+/* Whether a logged store went into a page table at or below this one, `level` levels from the pages. */
+static bool stored_into_table(struct cpu *cpu, gpa_t table, unsigned level)
+{
+        const struct check *check = dbt_cpu(cpu)->check;
+        bool wide = cpu->cr4 & CR4_PAE;
+        const uint8_t *host = memory_page(cpu->memory, table & PAGE_MASK).host;
+
+        if (!host)
+                return false;
+        if (stored_into(check, host))
+                return true;
+        if (!level)
+                return false;
+        for (unsigned i = 0; i < (wide ? 512u : 1024u); i++) {
+                uint64_t entry = wide ? ((const uint64_t *)host)[i] : ((const uint32_t *)host)[i];
+                bool present = entry & 1, large = entry & 0x80;
+                if (present && !large && stored_into_table(cpu, entry & UINT64_C(0xfffffff000), level - 1))
+                        return true;
+        }
+        return false;
+}
+
+/* A block that writes the tables it is mapped by may see its translations change or not: the TLB may keep
+ * them (SDM 3A 4.10.4.3), and the two passes use it differently. */
+static bool stored_into_tables(struct cpu *cpu)
+{
+        if (!(cpu->cr0 & CR0_PG))
+                return false;
+        return stored_into_table(cpu, cpu->cr3, cpu_long_mode(cpu) ? 3 : cpu->cr4 & CR4_PAE ? 2 : 1);
+}
+
 /* Both passes of a repetition walk the page tables afresh: a table that the block itself has written then
  * gets its accessed and dirty bits in both.  False: the code itself cannot be fetched any more; the
  * dispatcher will find that out. */
@@ -379,6 +419,10 @@ enum check_result check_block(struct cpu *cpu, struct block *block)
                 state_save(cpu, &check->run, block->vector);
                 if (states_same(&check->stepped, &check->run, block->vector) && places_same(check)) {
                         dbt_count(dbt, DBT_COUNT_CHECKED, 1);
+                        return CHECK_DONE;
+                }
+                if (stored_into_tables(cpu)) {
+                        dbt_count(dbt, DBT_COUNT_CHECK_NOT_TABLES, 1);
                         return CHECK_DONE;
                 }
                 if (tries + 1 < CHECK_TRIES) {

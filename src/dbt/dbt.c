@@ -21,7 +21,16 @@ enum { DEFAULT_CACHE_BYTES = 32 << 20, HELPER_STACK_BYTES = 256 * 1024 };
 static bool host_has_bmi2(void)
 {
         unsigned a, b, c, d;
-        return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (b & bit_BMI2);
+        if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || !(b & bit_BMI2))
+                return false;
+        /* AMD's cores before Zen 3 (family 19h) take hundreds of cycles for a PEXT: worse than doing without. */
+        unsigned family, eax = 0;
+        __get_cpuid(0, &eax, &b, &c, &d);
+        if (b != signature_AMD_ebx)
+                return true;
+        __get_cpuid(1, &eax, &b, &c, &d);
+        family = (eax >> 8 & 15) + (eax >> 20 & 255);
+        return family >= 0x19;
 }
 
 static bool host_has_xsave(void)
@@ -212,6 +221,7 @@ struct cpu *dbt_cpu_new(struct dbt *dbt, unsigned index, const struct cpu_model 
         dcpu->mapping_bytes = bytes;
         dcpu->interrupt_vector = cpu_interrupt_vector;
         dcpu->page_mask = PAGE_MASK;
+        dcpu->index_mask = (uint64_t)(TLB_ENTRIES - 1) << PAGE_SHIFT;
         if (dbt->options.check) {
                 dcpu->check = g_new0(struct check, 1);
                 dcpu->extra_mode = MODE_CHECK;

@@ -46,6 +46,7 @@ struct dbt_options {
         X(CHECK_AGAIN, "check: comparisons repeated") \
         X(CHECK_NOT_C, "check: not compared, instruction executed in C or for a single step") \
         X(CHECK_NOT_SPAN, "check: not compared, span not in one page") \
+        X(CHECK_NOT_TABLES, "check: not compared, page tables written to") \
         X(CHECK_NOT_DEVICE, "check: not compared, access to a device") \
         X(CHECK_NOT_WRITTEN, "check: not compared, code written to") \
         X(CHECK_NOT_HOT, "check: not compared, compared often before")

@@ -174,13 +174,6 @@ static inline void emit_mov64_imm(struct emit *e, uint8_t to, uint64_t v)
 
 static inline void emit_movzx16(struct emit *e, uint8_t to, uint8_t from) { emit_op_rr(e, false, 0x0fb7, to, from); }
 
-static inline void emit_movzx8(struct emit *e, uint8_t to, uint8_t from)       /* from's low byte */
-{
-        emit_rex(e, false, to, H_NONE, from, from >= 4);
-        emit_opcode(e, 0x0fb6);
-        emit8(e, 0xc0 | (to & 7) << 3 | (from & 7));
-}
-
 static inline void emit_lea32(struct emit *e, uint8_t to, struct host_mem m) { emit_op_mem(e, false, 0x8d, to, m); }
 static inline void emit_lea64(struct emit *e, uint8_t to, struct host_mem m) { emit_op_mem(e, true, 0x8d, to, m); }
 static inline void emit_not64(struct emit *e, uint8_t reg) { emit_op_rr(e, true, 0xf7, 2, reg); }

@@ -120,6 +120,8 @@ static bool span_reachable(const struct cpu *cpu, uint64_t linear, uint32_t desc
         uint64_t offset = linear & (PAGE_SIZE - 1), page = linear & PAGE_MASK;
         unsigned index = (linear >> PAGE_SHIFT) % TLB_ENTRIES;
 
+        if (!(cpu->mode & MODE_CODE64) && (linear - (uint64_t)(int64_t)(int32_t)dcpu->span_disp) >> 32)
+                return false;
         /* Offsets in the page, so that nothing wraps where a span begins below address 0. */
         if (offset < dcpu->span_before || offset - dcpu->span_before + dcpu->span_bytes > PAGE_SIZE)
                 return false;

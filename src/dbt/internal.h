@@ -197,12 +197,14 @@ struct dbt_cpu {
         uint64_t spill;                 /* for glue without BMI2 */
         uint64_t spill_zero;            /* what a load past the end of spill reads */
         uint64_t page_mask;             /* ~4095, for PEXT; and so on: what translate_system.c selects */
+        uint64_t index_mask;            /* the bits of an address that select its TLB entry */
         uint64_t arith_mask, pushed_mask, df_mask, if_df_mask;
         uint64_t temp;                  /* a value kept across a check */
         uint64_t linear;                /* the access in progress, for stubs.memory and commit */
         uint32_t bounce_skip;           /* 0, or 5: return past the jump back */
         uint32_t access_bytes;
         uint16_t span_before, span_bytes;       /* of the span whose first access is at hand */
+        uint32_t span_disp;             /* from its base, which must not wrap; 0: it may, it does not move */
         bool shutdown;                  /* triple fault */
         bool single;                    /* the block that runs has one instruction */
         bool single_next;               /* the next one is to: its access to a watched page was put off */

@@ -87,6 +87,7 @@ static void emit_cold(struct translator *t, const struct cold *cold, const struc
                         emit_lea32(e, H_LINEAR, HOST_MEM(cold->base, cold->disp));
                 emit_store16_imm(e, DSTATE(span_before), cold->span_before);
                 emit_store16_imm(e, DSTATE(span_bytes), cold->span_bytes);
+                emit_store32_imm(e, DSTATE(span_disp), (uint32_t)cold->span_disp);
                 emit_mov32_imm(e, H_RCX, cold->descriptor);
                 emit_call(e, t->stubs->memory);
                 uint8_t *reached = emit_jmp(e, NULL);

@@ -64,6 +64,7 @@ struct cold {
         uint8_t base, reg;              /* SPAN: host base register, offset of the access at hand, register for the addend */
         int32_t disp;
         uint16_t span_before, span_bytes;
+        int32_t span_disp;
 };
 
 struct translator {

@@ -325,7 +325,7 @@ static void copy_vex_general(struct translator *t, struct operands *o)
         for (unsigned i = 0; i < 4; i++)
                 uses_vvvv |= insn->opcode->operands[i] == OPERAND_By;
         if (f->memory) {
-                emit_lea64(e, H_LINEAR, HOST_MEM_INDEX(H_ADDEND, H_LINEAR, 0, 0));
+                emit_lea64(e, H_LINEAR, f->mem);
                 f->mem = HOST_MEM(H_LINEAR, 0);
         }
         reg_home = borrow_home(t, o->guest_reg, &f->reg, H_RCX);

@@ -5,7 +5,7 @@
  * The software TLB (cpu.h) is asked inline.  For an access of `size` bytes at linear address A:
  *
  *      r11 = A
- *      r10 = (A >> 12) & 255
+ *      r10 = (A >> 12) & 1023
  *      rcx = neg_tag[r10] + A + size-1         0 .. 4095 when the page is right and not crossed
  *      rcx >>= 12                              (32-bit modes: rotated, and JECXZ looks at the lower half)
  *      jrcxz hit ; jmp out-of-line
@@ -14,8 +14,8 @@
  *      the instruction, on [r10 + r11]
  *
  * Not one of these writes RFLAGS, so the guest's flags need not be saved, and are exact at every fault.
- * RORX and PEXT need BMI2; without it the shifts go through memory (a store, and a load from two
- * bytes further on of the value times 16).
+ * RORX and PEXT need BMI2; without it the shift goes through memory (a store, and a load from two bytes
+ * further on of the value times 16), and the index is computed between PUSHF and POPF, slowly.
  *
  * Out of line, stubs.memory looks the page up.  When RAM can serve the access directly the instruction
  * runs where it stands; otherwise (device, crossing, page with translated code) on the bounce buffer,
@@ -72,21 +72,23 @@ void translate_address(struct translator *t, const struct insn *insn, int32_t ex
                 emit_movzx16(e, H_LINEAR, H_LINEAR);
 }
 
-/* R10 = the page number of R11, with the page offset above it: rotated, or shifted without BMI2. */
-static void emit_page_number(struct translator *t)
+/* R10 = the TLB index of R11. */
+static void emit_index(struct translator *t)
 {
         struct emit *e = &t->e;
 
         if (t->dbt->bmi2) {
-                emit_rorx(e, false, H_ADDEND, H_LINEAR, PAGE_SHIFT);
+                emit_pext64(e, H_ADDEND, H_LINEAR, DSTATE(index_mask));
                 return;
         }
-        emit_lea64(e, H_ADDEND, HOST_MEM_INDEX(H_NONE, H_LINEAR, 3, 0));
-        emit_lea64(e, H_ADDEND, HOST_MEM_INDEX(H_ADDEND, H_ADDEND, 0, 0));
-        emit_store64(e, DSTATE(spill), H_ADDEND);
-        struct host_mem part = DSTATE(spill);
-        part.disp += 2;
-        emit_load64(e, H_ADDEND, part);
+        /* No instruction before BMI2 masks bits and spares the flags. */
+        emit_mov64(e, H_ADDEND, H_LINEAR);
+        emit8(e, 0x9c);                                         /* pushfq */
+        emit_op_rr(e, false, 0xc1, 5, H_ADDEND);                /* shr r10d, 12 */
+        emit8(e, PAGE_SHIFT);
+        emit_op_rr(e, false, 0x81, 4, H_ADDEND);                /* and */
+        emit32(e, TLB_ENTRIES - 1);
+        emit8(e, 0x9d);                                         /* popfq */
 }
 
 /* Skips `skip` bytes when RCX < 4096.  Clobbers RCX. */
@@ -118,8 +120,7 @@ uint8_t *translate_tlb_probe(struct translator *t, unsigned size, bool write)
         size_t tags = view + (write ? offsetof(struct tlb_view, write_neg_tag) : offsetof(struct tlb_view, read_neg_tag));
         uint8_t *miss;
 
-        emit_page_number(t);
-        emit_movzx8(e, H_ADDEND, H_ADDEND);
+        emit_index(t);
         emit_load64(e, H_RCX, HOST_MEM_INDEX(H_RSP, H_ADDEND, 3, (int32_t)tags));
         emit_lea64(e, H_RCX, HOST_MEM_INDEX(H_RCX, H_LINEAR, 0, (int32_t)size - 1));
         if (!(t->mode & (MODE_AC | MODE_BOUNCED)))      /* where alignment is checked, always out of line */

@@ -19,10 +19,12 @@
  * 4  [base + addend + constant] is not truncated to 32 bits, while the linear address is.  Where the constant
  *    is small a sum that wraps just misses the tag; where it is large (kernels reach all of physical memory as
  *    [register - 40000000h]) the kept addend makes up for the wrap.
+ * 5  Nor does the base itself wrap while it is moved: where it moves, the span includes where it stands, and
+ *    when the check misses, span_reachable() looks at the base.
  */
 #include "dbt/translate.h"
 
-enum { SPAN_MAX_BYTES = 1024, NO_SPAN = 0xff, SMALL_CONSTANT = 65536 };
+enum { LARGEST_CONSTANT = INT32_MAX - 65536, SPAN_MAX_BYTES = 1024, NO_SPAN = 0xff, SMALL_CONSTANT = 65536 };
 
 static const uint8_t span_registers[] = { H_R12, H_R13 };
 
@@ -72,12 +74,20 @@ static void run_access(struct planner *p, unsigned index, unsigned base, int64_t
 {
         struct run *run = &p->run[base];
 
-        if (host_reg(base) == H_NONE || disp != (int32_t)disp || !size || size > 64)
+        if (host_reg(base) == H_NONE || ABS(disp) > LARGEST_CONSTANT || !size || size > 64)
                 return;
         if (run->open) {
                 int64_t low = MIN(run->low, run->moved + disp), high = MAX(run->high, run->moved + disp + size);
-                if (high - low > SPAN_MAX_BYTES)
+                if (!p->t->wide && run->moved) {        /* invariant 5 */
+                        low = MIN(low, run->moved);
+                        high = MAX(high, run->moved);
+                }
+                if (high - low > SPAN_MAX_BYTES) {
                         run_close(p, base);
+                } else {
+                        run->low = (int32_t)low;
+                        run->high = (int32_t)high;
+                }
         }
         if (!run->open) {
                 run->open = true;
@@ -205,7 +215,7 @@ static bool plan_implicit(struct planner *p, const struct insn *insn)
         } else if (insn->map == MAP_0F3A && insn->code >= 0x60 && insn->code <= 0x63) {
                 return false;
         }
-        return !insn->vex;
+        return true;
 }
 
 static void plan_copy(struct planner *p, unsigned index, const struct insn *insn)
@@ -232,6 +242,8 @@ static void plan_copy(struct planner *p, unsigned index, const struct insn *insn
                 return;
         bool both = (insn->map == MAP_PRIMARY && ((insn->code & 0xfe) == 0x86 || (insn->code & 0xf8) == 0x90)) ||
                     (insn->map == MAP_0F && (insn->code & 0xfe) == 0xc0);
+        if (insn->vex && !(op->attr & ATTR_AVX))
+                run_close(p, insn->vvvv);       /* BLSR and its like, MULX */
         for (unsigned i = 0; i < (both ? 2u : 1u); i++) {
                 if (!is_gpr_operand(op->operands[i]))
                         continue;
@@ -395,6 +407,7 @@ static void emit_span_check(struct translator *t, struct span *span, unsigned se
                            segment << ACCESS_DESC_SEGMENT_SHIFT;
         cold->base = base;
         cold->disp = disp;
+        cold->span_disp = wraps ? 0 : disp;
         cold->span_before = (uint16_t)(disp - span->low);
         cold->span_bytes = (uint16_t)(span->high - span->low);
         cold->exit = translate_careful_exit(t);

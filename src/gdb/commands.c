@@ -241,13 +241,13 @@ static void append_stop(struct gdb_server *server, GString *text, const struct c
 
         if (cpu->debug_stop == DEBUG_STOP_WATCH && cpu->debug_watch_kind < G_N_ELEMENTS(watches) && watches[cpu->debug_watch_kind]) {
                 g_string_append_printf(text, "%s:%" G_GINT64_MODIFIER "x;", watches[cpu->debug_watch_kind], cpu->debug_watch_linear);
-        } else if (cpu->debug_stop == DEBUG_STOP_BREAK) {
+        } else if (cpu->debug_stop == DEBUG_STOP_BREAK && (cpu_code64(cpu) || !cpu->seg[SEG_CS].base)) {
+                /* GDB knows no segments: where CS has a base it would find no breakpoint at EIP, take this for
+                 * one that it has removed, and go on without a word. */
                 const char *what = "swbreak:;";
-                for (unsigned i = 0; i < server->points.count; i++) {
-                        uint64_t linear = cpu_code64(cpu) ? cpu->rip : (uint32_t)(cpu->seg[SEG_CS].base + cpu->rip);
-                        if (server->points.point[i].linear == linear && server->point_type[i] == 1)
+                for (unsigned i = 0; i < server->points.count; i++)
+                        if (server->points.point[i].linear == cpu->rip && server->point_type[i] == 1)
                                 what = "hwbreak:;";
-                }
                 g_string_append(text, what);
         }
 }

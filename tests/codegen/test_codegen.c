@@ -98,7 +98,8 @@ static char *describe(const struct sample *sample)
         cpu->rip = CODE;
         ck_assert(tlb_fetch(cpu, CODE, &gpa));
         lock_acquire(&dbt->lock);
-        const struct context *context = context_intern(dbt, cpu->mode, cpu->seg[SEG_CS].base, cpu->seg[SEG_CS].limit);
+        const struct context *context = context_intern(dbt, cpu->mode, cpu->seg[SEG_CS].base,
+                                                               cpu->seg[SEG_CS].limit, 0);
         struct block *block = dbt_translate(cpu, context, CODE, CODE, 0);
         lock_release(&dbt->lock);
         ck_assert_ptr_nonnull(block);

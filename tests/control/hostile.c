@@ -9,6 +9,7 @@
  *      one-way    calls that want no answer
  *      truncated  a message that says it is long and is not, then nothing (exits when disconnected, or after 2 s)
  *      many       a hundred connections, all silent, for three seconds
+ *      crowd      a thousand connections, or as many as are taken, for a minute
  *
  * Exit status 0: done, or disconnected by the machine; 1: it was let in for too long; 99: trouble of its own.
  */
@@ -23,7 +24,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { MANY = 100, LIMIT_SECONDS = 8 };
+enum { MANY = 100, CROWD = 1000, LIMIT_SECONDS = 8 };
 
 static int reach(const char *path)
 {
@@ -182,6 +183,21 @@ static bool many(const char *path)
         return true;
 }
 
+static bool crowd(const char *path)
+{
+        struct sockaddr_un address = { .sun_family = AF_UNIX };
+
+        g_strlcpy(address.sun_path, path, sizeof(address.sun_path));
+        for (unsigned i = 0; i < CROWD; i++) {
+                int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+                if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
+                        break;
+        }
+        g_usleep(60 * G_USEC_PER_SEC);
+        return true;
+}
+
 int main(int argc, char **argv)
 {
         const char *way = argc == 3 ? argv[1] : "", *path = argc == 3 ? argv[2] : "";
@@ -190,6 +206,8 @@ int main(int argc, char **argv)
 
         if (!strcmp(way, "many"))
                 return many(path) ? 0 : 1;
+        if (!strcmp(way, "crowd"))
+                return crowd(path) ? 0 : 1;
         fd = reach(path);
         limit_sending(fd);
         if (!strcmp(way, "garbage")) {

@@ -49,7 +49,8 @@ static void check_insn(const struct insn *insn, const uint8_t *bytes, size_t ava
         REQUIRE(!(insn->opcode->attr & ATTR_NO_64) || !(mode & MODE_CODE64));
         REQUIRE(!(insn->opcode->attr & ATTR_ONLY_64) || (mode & MODE_CODE64));
         REQUIRE(!(insn->opcode->attr & ATTR_NO_REAL) || (mode & MODE_PROTECTED));
-        REQUIRE(insn->memory_bytes <= 16);
+        REQUIRE(insn->memory_bytes <= (insn->vex_l ? 32 : 16));
+        REQUIRE(insn->vvvv <= last_register && (insn->vex || (!insn->vvvv && !insn->vex_l)));
 }
 
 /* Decodes one instruction; gives the bytes it used. */

@@ -225,6 +225,34 @@ START_TEST(accesses_around_address_zero)
 }
 END_TEST
 
+/* A base that wraps between two accesses of a span, by its own steps. */
+START_TEST(bases_that_wrap)
+{
+        memcpy(memory_ram(memory) + 0x10, "\x78\x56\x34\x12", 4);
+        cpu->regs[RSI] = 0x10;
+        RUN("\x8b\x06"                          /* mov eax, [esi] */
+            "\x83\xee\x20"                      /* sub esi, 32 */
+            "\x8b\x5e\x20"                      /* mov ebx, [esi+32] */
+            "\x83\xee\x20\x8b\x4e\x40\xf4");  /* sub esi, 32; mov ecx, [esi+64] */
+        ck_assert_uint_eq(cpu->regs[RAX], 0x12345678);
+        ck_assert_uint_eq(cpu->regs[RBX], 0x12345678);
+        ck_assert_uint_eq(cpu->regs[RCX], 0x12345678);
+        ck_assert_uint_eq(cpu->regs[RSI], 0xffffffd0);
+}
+END_TEST
+
+/* A constant whose sum with the size passes 2 GiB, beside a small one through the same base. */
+START_TEST(largest_constants)
+{
+        memcpy(memory_ram(memory) + DATA - 23, "\x78\x56\x34\x12", 4);
+        cpu->regs[RSI] = DATA;
+        RUN("\x8b\x86\xfc\xff\xff\x7f"          /* mov eax, [esi+7FFFFFFCh]: nothing there */
+            "\x8b\x5e\xe9\xf4");                /* mov ebx, [esi-23] */
+        ck_assert_uint_eq(cpu->regs[RAX], 0xffffffff);
+        ck_assert_uint_eq(cpu->regs[RBX], 0x12345678);
+}
+END_TEST
+
 static void add(TCase *tcase)
 {
         tcase_add_test(tcase, arithmetic);
@@ -236,6 +264,8 @@ static void add(TCase *tcase)
         tcase_add_test(tcase, vector_state_between_runs);
         tcase_add_test(tcase, sti_with_if_set);
         tcase_add_test(tcase, accesses_around_address_zero);
+        tcase_add_test(tcase, bases_that_wrap);
+        tcase_add_test(tcase, largest_constants);
 }
 
 int main(void)

@@ -163,7 +163,7 @@ static const struct bad_case bad_cases[] = {
         { MODE32, "f0 0f 20 c0", DECODE_UD }, { MODE32, "f0 d1 00", DECODE_UD }, { MODE32, "f0 a4", DECODE_UD },
         /* Only memory, only registers */
         { MODE32, "8d c0", DECODE_UD }, { MODE32, "ff d8", DECODE_UD }, { MODE32, "ff e8", DECODE_UD },
-        { MODE32, "62 c0", DECODE_UD }, { MODE32, "c4 c0", DECODE_UD }, { MODE32, "c5 f8 77", DECODE_UD },
+        { MODE32, "62 c0", DECODE_UD }, { MODE32, "c4 c0", DECODE_SHORT }, { MODE_CODE32, "c5 f8 77", DECODE_UD },
         { MODE32, "0f 2b c0", DECODE_UD }, { MODE32, "66 0f e7 c0", DECODE_UD }, { MODE32, "0f c3 c0", DECODE_UD },
         { MODE32, "0f 50 00", DECODE_UD }, { MODE32, "66 0f f7 00", DECODE_UD }, { MODE32, "0f c7 c8", DECODE_UD },
         { MODE32, "f2 0f d6 00", DECODE_UD }, { MODE32, "0f 01 d8", DECODE_UD }, { MODE32, "0f 71 10 00", DECODE_UD },

@@ -90,6 +90,10 @@ static unsigned canonical_bytes(const struct insn *insn, const uint8_t *bytes, u
         unsigned from = 0, to = 0;
         uint8_t rex = insn->rex;
 
+        if (insn->vex) {                /* has no prefix that could count twice */
+                memcpy(out, bytes, 16);
+                return insn->length;
+        }
         for (;; from++) {
                 uint8_t byte = bytes[from];
 
@@ -166,6 +170,8 @@ static bool names_agree(const struct insn *insn, const char *mnemonic)
                 mnemonic = blank + 1;
         if (!strcmp(name, mnemonic))
                 return true;
+        if (insn->vex && !strncmp(name, mnemonic, 4))
+                return true;                    /* vcmpltps is vcmpps, vmovq is vmovd, vpextrq vpextrd */
         if (!strncmp(name, "cmp", 3) && !strncmp(mnemonic, "cmp", 3))
                 return !strcmp(name + strlen(name) - 2, mnemonic + strlen(mnemonic) - 2);      /* cmpltps is cmpps */
         if (!strncmp(name, "prefetch", 8) && !strncmp(mnemonic, "prefetch", 8))
@@ -203,6 +209,10 @@ static void oracle_check(struct oracle *oracle, const uint8_t bytes[16])
 
         if (insn_decode(&insn, bytes, 16, oracle->mode, all_features) != DECODE_OK) {
                 oracle->refused++;
+                return;
+        }
+        if (insn.vex && !(oracle->mode & (MODE_CODE32 | MODE_CODE64))) {
+                oracle->refused++;              /* Capstone 4 takes the addresses of 16-bit VEX code for 32-bit ones */
                 return;
         }
         flip = !(oracle->mode & (MODE_CODE32 | MODE_CODE64)) && insn.mandatory;
