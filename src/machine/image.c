@@ -2,8 +2,8 @@
 /*
  * image.c - tells images apart: CD (ISO 9660), disk (MBR or GPT), floppy (by size), kernel.
  *
- * The order matters: a CD made for USB sticks too begins with an MBR, and a Linux image with a boot
- * signature.
+ * The order matters: a CD made for USB sticks too begins with an MBR, a Linux image with a boot
+ * signature, and a disk with GRUB has a Multiboot header (GRUB's own) in its first sectors.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -80,12 +80,14 @@ bool image_probe(const char *path, enum image_kind *kind, GError **error)
                 g_set_error(error, BLOCK_ERROR, BLOCK_ERROR_OPEN, "%s: %s", path, g_strerror(errno));
         else if (n == PROBE_BYTES && is_cd(bytes + IMAGE_CD_DESCRIPTOR_AT))
                 *kind = IMAGE_CD;
-        else if (boot_is_linux(bytes, (gsize)n) || boot_is_multiboot(bytes, (gsize)n))
+        else if (boot_is_linux(bytes, (gsize)n) || !memcmp(bytes, "\177ELF", 4))
                 *kind = IMAGE_KERNEL;
         else if (image_floppy_format((uint64_t)MAX(size, 0)))
                 *kind = IMAGE_FLOPPY;
         else if (has_boot_signature(bytes, (size_t)n))
                 *kind = IMAGE_DISK;
+        else if (boot_is_multiboot(bytes, (gsize)n))
+                *kind = IMAGE_KERNEL;
         else
                 known = false;
         if (n >= 0 && !known)

@@ -52,6 +52,13 @@ START_TEST(kinds)
         fd = make(1 << 20);
         put(fd, 510, "\x55\xaa", 2);
         expect(fd, IMAGE_DISK);
+        fd = make(1 << 20);                     /* GRUB on a disk: its core has a Multiboot header */
+        put(fd, 510, "\x55\xaa", 2);
+        put(fd, 1024, "\x02\xb0\xad\x1b\0\0\0\0\xfe\x4f\x52\xe4", 12);
+        expect(fd, IMAGE_DISK);
+        fd = make(1 << 20);
+        put(fd, 1024, "\x02\xb0\xad\x1b\0\0\0\0\xfe\x4f\x52\xe4", 12);
+        expect(fd, IMAGE_KERNEL);
         fd = make(1 << 20);
         put(fd, 512, "EFI PART", 8);
         expect(fd, IMAGE_DISK);
