@@ -19,7 +19,7 @@ struct check_state {
         uint64_t gs_base, kernel_gs_base;
         uint64_t fpu_ip, fpu_dp;
         uint16_t fpu_cs, fpu_ds, fpu_op;
-        uint8_t image[CHECK_IMAGE_BYTES];
+        uint8_t image[CHECK_IMAGE_BYTES] __attribute__((aligned(8)));
 };
 
 /* One store of the first pass: `size` bytes at `host`; what was there is old[at..], what came new[at..]. */
