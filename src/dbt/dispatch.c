@@ -306,14 +306,14 @@ static enum dbt_stop dispatch(struct cpu *cpu, uint64_t max_blocks)
                                 .neg_key = -(context->key + block->rip), .host = block->checked,
                         };
                 }
+                /* What follows may translate, which may free the edge with the chunk it is in. */
+                edge = NULL;
+                indirect = false;
                 uint64_t key = chainable ? context->key : dbt->no_key;
                 if (__atomic_load_n(&dcpu->jc_key, __ATOMIC_RELAXED) != key)
                         __atomic_store_n(&dcpu->jc_key, key, __ATOMIC_SEQ_CST);
-                if (__atomic_load_n(&cpu->kick, __ATOMIC_SEQ_CST)) {
-                        edge = NULL;
-                        indirect = false;
+                if (__atomic_load_n(&cpu->kick, __ATOMIC_SEQ_CST))
                         continue;
-                }
                 if (dcpu->check) {
                         dcpu->branch = NULL;
                         enum check_result checked = check_block(cpu, block);
@@ -333,8 +333,6 @@ static enum dbt_stop dispatch(struct cpu *cpu, uint64_t max_blocks)
                 dbt_count(dbt, DBT_COUNT_ENTRIES, 1);
                 dbt_trace_enter(cpu, block);
                 uint64_t reason = dbt->stubs[context_wide(context)].enter(cpu, block->host);
-                edge = NULL;
-                indirect = false;
                 if (dcpu->branch && !cpu_canonical(cpu->rip)) {
                         undo_branch(cpu, dcpu->branch);
                         continue;
