@@ -190,15 +190,6 @@ static inline void emit_rorx(struct emit *e, bool w, uint8_t to, uint8_t from, u
         emit8(e, count);
 }
 
-static inline void emit_shrx64(struct emit *e, uint8_t to, uint8_t from, uint8_t count)
-{
-        emit8(e, 0xc4);
-        emit8(e, (to & 8 ? 0 : 0x80) | 0x40 | (from & 8 ? 0 : 0x20) | 2);
-        emit8(e, 0x80 | (~count & 15) << 3 | 3);
-        emit8(e, 0xf7);
-        emit8(e, 0xc0 | (to & 7) << 3 | (from & 7));
-}
-
 static inline void emit_bit_gather(struct emit *e, uint8_t prefix, uint8_t to, uint8_t from, struct host_mem mask)
 {
         emit8(e, 0xc4);
