@@ -21,6 +21,7 @@ enum exit_status {
 
 int doctor_main(int argc, char **argv);
 int eject_main(int argc, char **argv);
+int image_main(int argc, char **argv);
 int info_main(int argc, char **argv);
 int insert_main(int argc, char **argv);
 int key_main(int argc, char **argv);

@@ -5,6 +5,9 @@ lodger_SOURCES += \
         src/cli/client.h \
         src/cli/doctor.c \
         src/cli/eject.c \
+        src/cli/image.c \
+        src/cli/image.h \
+        src/cli/image_print.c \
         src/cli/info.c \
         src/cli/insert.c \
         src/cli/key.c \
