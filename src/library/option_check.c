@@ -59,7 +59,10 @@ static const char *check_memory(const char *value)
 
 static const char *check_cpus(const char *value)
 {
-        return strcmp(value, "1") ? _("this version runs one vCPU; write 1 or leave it out") : NULL;
+        guint64 number;
+
+        return g_ascii_string_to_unsigned(value, 10, 1, MACHINE_CPUS_MAX, &number, NULL)
+               ? NULL : _("a machine has 1 to 32 vCPUs; write for example 4");
 }
 
 static const char *check_cpu(const char *value)
@@ -145,6 +148,8 @@ bool options_check(const struct option_set *set, GError **error)
                 }
         if (options_flag(set, OPTION_HEADLESS) && display && strcmp(display, "none"))
                 return refuse(error, OPTION_DISPLAY, display, _("contradicts --headless; leave one of them out"));
+        if (options_flag(set, OPTION_CHECK) && options_text(set, OPTION_CPUS) && strcmp(options_text(set, OPTION_CPUS), "1"))
+                return refuse(error, OPTION_CHECK, _("with several vCPUs"), _("it checks one; leave --cpus out"));
         if (!options_text(set, OPTION_KERNEL)) {
                 if (options_text(set, OPTION_INITRD))
                         return refuse(error, OPTION_INITRD, options_text(set, OPTION_INITRD), _("needs --kernel"));

@@ -26,7 +26,7 @@
         X(ENGINE, "engine", TEXT, NONE, MACHINE, engine, N_("ENGINE"), \
           N_("what runs the guest's code: auto, dbt (default: auto)")) \
         X(MEMORY, "memory", TEXT, NONE, MACHINE, memory, N_("SIZE"), N_("the guest's memory (default: 512M)")) \
-        X(CPUS, "cpus", TEXT, NONE, MACHINE, cpus, "N", N_("number of vCPUs (one in this version)")) \
+        X(CPUS, "cpus", TEXT, NONE, MACHINE, cpus, "N", N_("number of vCPUs, 1 to 32 (default: 1)")) \
         X(CPU, "cpu", TEXT, NONE, MACHINE, cpu, N_("MODEL"), \
           N_("CPU model: host, 486, pentium, pentium3, core2, x86-64-v1, x86-64-v2, x86-64-v3 (default: host)")) \
         X(FIRMWARE, "firmware", TEXT, FILE, MACHINE, any, N_("FILE"), \
