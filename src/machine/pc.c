@@ -457,6 +457,10 @@ void pc_reset(struct machine *machine)
                 cpu_reset(machine->cpu[i], false);
                 machine->cpu[i]->a20 = true;
                 lapic_reset(machine->lapic[i], false);
+                /* What was on its way before the reset is lost. */
+                __atomic_fetch_and(&machine->cpu[i]->request, ~(uint32_t)(CPU_REQUEST_INTR | CPU_REQUEST_NMI |
+                                                                           CPU_REQUEST_INIT | CPU_REQUEST_SIPI),
+                                   __ATOMIC_SEQ_CST);
                 /* The same once more on its own thread, where the engine drops what it has cached. */
                 cpu_request(machine->cpu[i], CPU_REQUEST_RESET);
         }
