@@ -70,8 +70,6 @@ char *image_backing_path(const char *path, const char *name);
 bool image_is_protocol(const char *name);
 /* Flushes (unless read-only) and closes; NULL is allowed. */
 void image_close(struct block_image *image);
-/* The format whose signature the first bytes have; "raw" when none. */
-const char *image_format_of(const uint8_t *bytes, size_t size);
 enum { IMAGE_PROBE_BYTES = 2048 };
 
 /* -- image_io.c: calls with one buffer, and what drivers may leave out -------------------------------- */

@@ -68,7 +68,8 @@ bool block_switch_to_overlay(struct block *block, const char *path, GError **err
         bool ok;
 
         if (base->read_only || !strcmp(base->driver->name, "overlay") || !block_drain(block) || base->driver->flush(base)) {
-                g_set_error(error, BLOCK_ERROR, BLOCK_ERROR_UNSUPPORTED, "%s: cannot be the base of a new image now (it is read-only or throwaway, or "
+                g_set_error(error, BLOCK_ERROR, BLOCK_ERROR_UNSUPPORTED,
+                            "%s: cannot be the base of a new image now (it is read-only or throwaway, or "
                             "the host's disk is full)", block->path);
                 g_free(below);
                 return false;

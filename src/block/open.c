@@ -39,7 +39,7 @@ static const struct signature {
         { "xz", 0, "\xfd" "7zXZ\0", 6 },
 };
 
-const char *image_format_of(const uint8_t *bytes, size_t size)
+const char *block_format_of(const uint8_t *bytes, size_t size)
 {
         for (unsigned i = 0; i < G_N_ELEMENTS(signatures); i++) {
                 const struct signature *signature = &signatures[i];
@@ -174,7 +174,7 @@ static struct block_image *open_chain(const char *path, const struct block_optio
                 return NULL;
         size = (size_t)MIN(file->size_bytes, (uint64_t)sizeof(bytes));
         if (!format) {
-                format = image_read(file, 0, bytes, size) ? "raw" : image_format_of(bytes, size);
+                format = image_read(file, 0, bytes, size) ? "raw" : block_format_of(bytes, size);
                 if (!strcmp(format, "raw"))
                         raw_keep_raw(file);
         }

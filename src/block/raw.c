@@ -93,7 +93,7 @@ static bool raw_would_change_format(const struct raw *raw, uint64_t offset, cons
         if (raw_move(raw, 0, &all, 1, false))
                 return false;
         iov_take(from, count, 0, bytes + offset, MIN(iov_size(from, count), (size_t)(end - offset)));
-        return strcmp(image_format_of(bytes, (size_t)end), "raw") != 0;
+        return strcmp(block_format_of(bytes, (size_t)end), "raw") != 0;
 }
 
 static int raw_writev(struct block_image *image, uint64_t offset, const struct iovec *from, unsigned count)

@@ -13,7 +13,7 @@
 #include "block/tool.h"
 #include "cli/cli.h"
 #include "cli/image.h"
-#include "cli/parse.h"
+#include "library/parse.h"
 
 static volatile bool cancelled;
 
@@ -289,7 +289,8 @@ static int verb_run(int argc, char **argv)
 int image_main(int argc, char **argv)
 {
         static const GOptionEntry entries[] = {
-                { "format", 'f', 0, G_OPTION_ARG_STRING, &options.format, N_("format of FILE (default: its content, or its name if it is new)"), "FORMAT" },
+                { "format", 'f', 0, G_OPTION_ARG_STRING, &options.format,
+                  N_("format of FILE (default: its content, or its name if it is new)"), "FORMAT" },
                 { "from", 0, 0, G_OPTION_ARG_STRING, &options.from, N_("format of SRC (default: its content)"), "FORMAT" },
                 { "to", 0, 0, G_OPTION_ARG_STRING, &options.to, N_("format of DST (default: its name)"), "FORMAT" },
                 { "compress", 'c', 0, G_OPTION_ARG_NONE, &options.compress, N_("convert to a compressed qcow2 image"), NULL },
