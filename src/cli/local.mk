@@ -7,6 +7,7 @@ lodger_SOURCES += \
         src/cli/define.c \
         src/cli/doctor.c \
         src/cli/eject.c \
+        src/cli/engine.c \
         src/cli/info.c \
         src/cli/insert.c \
         src/cli/key.c \
