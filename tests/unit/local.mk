@@ -181,7 +181,12 @@ tests_unit_test_image_SOURCES = tests/unit/test_image.c tests/unit/unit.h
 tests_unit_test_image_LDADD = $(test_libs)
 if HAVE_CHECK
 check_PROGRAMS += tests/unit/test_vga
+check_PROGRAMS += tests/unit/test_x2apic
 endif
 
 tests_unit_test_vga_SOURCES = tests/unit/test_vga.c tests/unit/rig.h tests/unit/unit.h
 tests_unit_test_vga_LDADD = $(test_libs)
+
+tests_unit_test_x2apic_SOURCES = tests/unit/test_x2apic.c tests/unit/cpu_fixture.h
+tests_unit_test_x2apic_LDADD = $(test_libs)
+tests_unit_test_x2apic_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=cpu_request
