@@ -20,6 +20,8 @@ lodger_core_SOURCES += \
         src/machine/pc.c \
         src/machine/pci.c \
         src/machine/pci.h \
+        src/machine/smbios.c \
+        src/machine/smbios.h \
         src/machine/storage.c \
         src/machine/storage.h
 

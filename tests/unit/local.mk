@@ -127,9 +127,11 @@ check_PROGRAMS += \
         tests/unit/test_acpi \
         tests/unit/test_boot_image \
         tests/unit/test_fw_cfg \
+        tests/unit/test_hpet \
         tests/unit/test_i8042 \
         tests/unit/test_pci \
-        tests/unit/test_rtc
+        tests/unit/test_rtc \
+        tests/unit/test_smbios
 endif
 
 tests_unit_test_acpi_SOURCES = tests/unit/test_acpi.c tests/unit/unit.h
@@ -138,6 +140,10 @@ tests_unit_test_acpi_LDADD = $(test_libs)
 tests_unit_test_boot_image_SOURCES = tests/unit/test_boot_image.c tests/unit/unit.h
 tests_unit_test_boot_image_LDADD = $(test_libs)
 
+tests_unit_test_hpet_SOURCES = tests/unit/test_hpet.c tests/unit/board_fixture.h tests/unit/unit.h
+tests_unit_test_hpet_LDADD = $(test_libs)
+tests_unit_test_smbios_SOURCES = tests/unit/test_smbios.c tests/unit/unit.h
+tests_unit_test_smbios_LDADD = $(test_libs)
 tests_unit_test_fw_cfg_SOURCES = tests/unit/test_fw_cfg.c tests/unit/board_fixture.h tests/unit/unit.h
 tests_unit_test_fw_cfg_LDADD = $(test_libs)
 
