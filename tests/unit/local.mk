@@ -142,8 +142,10 @@ tests_unit_test_boot_image_LDADD = $(test_libs)
 
 tests_unit_test_hpet_SOURCES = tests/unit/test_hpet.c tests/unit/board_fixture.h tests/unit/unit.h
 tests_unit_test_hpet_LDADD = $(test_libs)
+
 tests_unit_test_smbios_SOURCES = tests/unit/test_smbios.c tests/unit/unit.h
 tests_unit_test_smbios_LDADD = $(test_libs)
+
 tests_unit_test_fw_cfg_SOURCES = tests/unit/test_fw_cfg.c tests/unit/board_fixture.h tests/unit/unit.h
 tests_unit_test_fw_cfg_LDADD = $(test_libs)
 
