@@ -3,47 +3,44 @@
  * block.c - requests, worker threads and completions, whatever the image's format.
  *
  * The way of a request:
- *      waiting   block_read() and its like append it to its image's queue
- *      running   a pool thread takes requests from the front of the queue until it is empty; an image
- *                is in the pool at most once, so its requests run one by one and in order
- *      done      the thread puts it on the finished queue and wakes the main loop
+ *      waiting   block_read() and its like append it to its image's list; it stays there while an
+ *                earlier request is in its way (request_conflicts(): block.h, rules 1 and 2)
+ *      ready     nothing is in its way; it is on the ready queue
+ *      running   a pool thread took it from there; up to WORKERS_PER_IMAGE at once
+ *      stalled   the disk was full; block_retry() makes it ready again
+ *      done      the thread put it on the finished queue and woke the main loop
  *      gone      the main loop calls its completion with the machine lock held
  *
- * Both queues belong to block->lock (rank BLOCK), under which nothing is called.
+ * Everything but `image` belongs to block->lock (rank BLOCK), under which nothing is called.
  */
 #include <errno.h>
 #include <string.h>
 
 #include "block/block.h"
 #include "block/driver.h"
+#include "block/internal.h"
 
-enum { WORKERS_MAX = 4 };
+enum { WORKERS_MAX = 16, WORKERS_PER_IMAGE = 8 };
+/* What an image would lose if we were killed goes to the kernel after that long. */
+enum { SETTLE_US = 3000000 };
 
 G_DEFINE_QUARK(lodger-block-error-quark, block_error)
 
-enum request_kind { REQUEST_READ, REQUEST_WRITE, REQUEST_FLUSH };
+enum request_kind { REQUEST_READ, REQUEST_WRITE, REQUEST_FLUSH, REQUEST_DISCARD, REQUEST_ZEROES, REQUEST_SETTLE };
+enum request_state { WAITING, READY, RUNNING, STALLED, DONE };
 
 struct request {
         enum request_kind kind;
-        uint64_t offset;
-        union { void *to; const void *from; } bytes;
-        size_t size;
+        enum request_state state;
+        unsigned flags;
+        uint64_t offset, size;
+        uint64_t first, end;            /* offset and offset + size, widened to conflict_bytes */
         int error;
-        block_done *done;
+        block_done *done;               /* NULL: our own work, nobody waits */
         void *opaque;
-};
-
-struct block {
-        struct block_image *image;
-        char *path;
-        struct lock *machine_lock;
-        GSource *source;                /* made ready when something has finished */
-
-        struct lock lock;
-        pthread_cond_t changed;         /* a request has finished, or the worker has left */
-        GQueue waiting, finished;       /* of struct request * */
-        bool in_pool;
-        unsigned in_flight;             /* made and not yet completed */
+        GList unfinished;               /* in block->unfinished */
+        unsigned count;
+        struct iovec iov[];
 };
 
 struct block_source {
@@ -51,24 +48,147 @@ struct block_source {
         struct block *block;
 };
 
-/* -- Workers ------------------------------------------------------------------------------------- */
+/* -- Which requests wait for which -------------------------------------------------------------------- */
 
-static int request_run(struct block_image *image, const struct request *request)
+static bool request_modifies(const struct request *request)
 {
-        /* Offsets come from guests. */
-        if (request->kind != REQUEST_FLUSH &&
-            (request->offset > image->size_bytes || request->size > image->size_bytes - request->offset))
-                return EINVAL;
+        return request->kind == REQUEST_WRITE || request->kind == REQUEST_DISCARD || request->kind == REQUEST_ZEROES;
+}
+
+/* Whether `later` must wait for `earlier`, which is not finished. */
+static bool request_conflicts(const struct request *earlier, const struct request *later)
+{
+        if (later->kind == REQUEST_FLUSH)
+                return request_modifies(earlier);
+        if (earlier->kind == REQUEST_FLUSH || earlier->kind == REQUEST_SETTLE || later->kind == REQUEST_SETTLE)
+                return false;
+        return (request_modifies(earlier) || request_modifies(later)) && earlier->first < later->end && later->first < earlier->end;
+}
+
+static bool request_is_free(const struct request *request)
+{
+        for (const GList *at = request->unfinished.prev; at; at = at->prev)
+                if (request_conflicts(at->data, request))
+                        return false;
+        return true;
+}
+
+/* -- Workers ------------------------------------------------------------------------------------------- */
+
+static bool is_full(int error)
+{
+        return error == ENOSPC || error == EDQUOT;
+}
+
+static int request_carry_out(struct block *block, struct request *request)
+{
+        struct block_image *image = block->image;
+
         switch (request->kind) {
         case REQUEST_READ:
-                return image->driver->read(image, request->offset, request->bytes.to, request->size);
+                return image->driver->readv(image, request->offset, request->iov, request->count);
         case REQUEST_WRITE:
-                return image->read_only ? EROFS
-                                        : image->driver->write(image, request->offset, request->bytes.from, request->size);
+                return image->driver->writev(image, request->offset, request->iov, request->count);
+        case REQUEST_DISCARD:
+                return block->discards ? image_discard(image, request->offset, request->size) : 0;
+        case REQUEST_ZEROES:
+                return image_write_zeroes(image, request->offset, request->size, request->flags & BLOCK_UNMAP && block->discards);
         case REQUEST_FLUSH:
-                return image->read_only ? 0 : image->driver->flush(image);
+                return block->cache == BLOCK_CACHE_UNSAFE ? 0 : image->driver->flush(image);
+        case REQUEST_SETTLE:
+                return image->driver->settle ? image->driver->settle(image) : 0;
         }
         g_assert_not_reached();
+}
+
+static int request_run(struct block *block, struct request *request)
+{
+        bool modifies = request_modifies(request);
+        int error;
+
+        /* Offsets come from guests. */
+        if (request->offset > block->image->size_bytes || request->size > block->image->size_bytes - request->offset)
+                return EINVAL;
+        if (block->image->read_only && request->kind != REQUEST_READ)
+                return modifies ? EROFS : 0;
+        error = request_carry_out(block, request);
+        if (!error && modifies && (request->flags & BLOCK_FUA || block->cache == BLOCK_CACHE_WRITETHROUGH))
+                error = block->image->driver->flush(block->image);
+        return error;
+}
+
+/* Lock held: starts a worker for what is ready, if more may run. */
+static void block_call_worker(struct block *block);
+
+/* Lock held, by a worker: takes what nothing is in the way of any more from waiting to ready.  The worker
+ * itself goes on with the first. */
+static void block_advance(struct block *block)
+{
+        bool first = true;
+
+        if (!block->waiting)
+                return;
+        for (GList *at = block->unfinished.head; at; at = at->next) {
+                struct request *request = at->data;
+
+                if (request->state == WAITING && request_is_free(request)) {
+                        request->state = READY;
+                        block->waiting--;
+                        g_queue_push_tail(&block->ready, request);
+                        if (!first)
+                                block_call_worker(block);
+                        first = false;
+                }
+        }
+}
+
+static void block_count(struct block *block, const struct request *request)
+{
+        struct block_activity *activity = &block->activity;
+
+        activity->errors += request->error != 0;
+        switch (request->kind) {
+        case REQUEST_READ:
+                activity->reads++;
+                activity->bytes_read += request->size;
+                break;
+        case REQUEST_WRITE:
+        case REQUEST_ZEROES:
+                activity->writes++;
+                activity->bytes_written += request->kind == REQUEST_WRITE ? request->size : 0;
+                break;
+        case REQUEST_DISCARD:
+                activity->discards++;
+                break;
+        case REQUEST_FLUSH:
+                activity->flushes++;
+                break;
+        case REQUEST_SETTLE:
+                break;
+        }
+}
+
+/* Lock held: a request has been carried out. */
+static void block_finish(struct block *block, struct request *request, int error)
+{
+        request->error = error;
+        if (is_full(error) && block->full && request->kind != REQUEST_READ && request->kind != REQUEST_SETTLE) {
+                request->state = STALLED;
+                block->stalled++;
+                block->tell_full = true;
+        } else {
+                request->state = DONE;
+                g_queue_unlink(&block->unfinished, &request->unfinished);
+                block_count(block, request);
+                g_queue_push_tail(&block->finished, request);
+                block_advance(block);
+                if (request_modifies(request) && !block->dirty && block->image->driver->settle) {
+                        block->dirty = true;
+                        g_source_set_ready_time(block->settle_source, g_get_monotonic_time() + SETTLE_US);
+                }
+        }
+        pthread_cond_broadcast(&block->changed);
+        g_source_set_ready_time(block->source, 0);
 }
 
 static void block_work(gpointer data, gpointer unused)
@@ -78,20 +198,21 @@ static void block_work(gpointer data, gpointer unused)
 
         (void)unused;
         lock_acquire(&block->lock);
-        while ((request = g_queue_pop_head(&block->waiting)) != NULL) {
+        while ((request = g_queue_pop_head(&block->ready)) != NULL) {
+                int error;
+
+                request->state = RUNNING;
                 lock_release(&block->lock);
-                request->error = request_run(block->image, request);
+                error = request_run(block, request);
                 lock_acquire(&block->lock);
-                g_queue_push_tail(&block->finished, request);
-                pthread_cond_broadcast(&block->changed);
-                g_source_set_ready_time(block->source, 0);
+                block_finish(block, request, error);
         }
-        block->in_pool = false;
+        block->workers--;
         pthread_cond_broadcast(&block->changed);
         lock_release(&block->lock);
 }
 
-static void block_submit(struct block *block, const struct request *model)
+static void block_call_worker(struct block *block)
 {
         static gsize pool;
 
@@ -100,17 +221,50 @@ static void block_submit(struct block *block, const struct request *model)
 
                 g_once_init_leave(&pool, (gsize)made);
         }
+        if (block->workers >= WORKERS_PER_IMAGE)
+                return;
+        block->workers++;
+        g_thread_pool_push((GThreadPool *)pool, block, NULL);
+}
+
+/* Lock held. */
+static void block_make_ready(struct block *block, struct request *request)
+{
+        request->state = READY;
+        g_queue_push_tail(&block->ready, request);
+        block_call_worker(block);
+}
+
+static void block_submit(struct block *block, const struct request *model, const struct iovec *iov, unsigned count)
+{
+        struct request *request = g_malloc(sizeof(*request) + count * sizeof(*iov));
+        uint64_t mask = block->image->conflict_bytes ? block->image->conflict_bytes - 1 : 0;
+
+        *request = *model;
+        request->count = count;
+        if (count) {
+                memcpy(request->iov, iov, count * sizeof(*iov));
+                request->size = iov_size(iov, count);
+        }
+        request->first = request->offset & ~mask;
+        request->end = request->offset + request->size;
+        /* A range that wraps around is refused when it runs; it must not stand in the way of others. */
+        request->end = request->end < request->offset ? request->offset : (request->end + mask) & ~mask;
+        request->unfinished.data = request;
         lock_acquire(&block->lock);
-        g_queue_push_tail(&block->waiting, g_memdup2(model, sizeof(*model)));
-        block->in_flight++;
-        if (!block->in_pool) {
-                block->in_pool = true;
-                g_thread_pool_push((GThreadPool *)pool, block, NULL);
+        request->unfinished.prev = request->unfinished.next = NULL;
+        g_queue_push_tail_link(&block->unfinished, &request->unfinished);
+        block->activity.in_flight++;
+        if (request_is_free(request)) {
+                block_make_ready(block, request);
+        } else {
+                request->state = WAITING;
+                block->waiting++;
         }
         lock_release(&block->lock);
 }
 
-/* -- Completions --------------------------------------------------------------------------------- */
+/* -- Completions --------------------------------------------------------------------------------------- */
 
 /* Completes one finished request; false when there is none. */
 static bool block_complete_one(struct block *block)
@@ -120,11 +274,12 @@ static bool block_complete_one(struct block *block)
         lock_acquire(&block->lock);
         request = g_queue_pop_head(&block->finished);
         if (request)
-                block->in_flight--;
+                block->activity.in_flight--;
         lock_release(&block->lock);
         if (!request)
                 return false;
-        request->done(request->opaque, request->error);
+        if (request->done)
+                request->done(request->opaque, request->error);
         g_free(request);
         return true;
 }
@@ -133,6 +288,8 @@ static gboolean block_dispatch(GSource *source, GSourceFunc callback, gpointer d
 {
         struct block *block = ((struct block_source *)source)->block;
         struct lock *machine_lock = block->machine_lock;
+        block_full *full = NULL;
+        void *opaque = NULL;
 
         (void)callback;
         (void)data;
@@ -141,76 +298,189 @@ static gboolean block_dispatch(GSource *source, GSourceFunc callback, gpointer d
         /* A completion may close the image (a CD that its guest ejects does not, but rules change). */
         while (!g_source_is_destroyed(source) && block_complete_one(block))
                 ;
+        if (!g_source_is_destroyed(source)) {
+                lock_acquire(&block->lock);
+                if (block->tell_full) {
+                        block->tell_full = false;
+                        full = block->full;
+                        opaque = block->full_opaque;
+                }
+                lock_release(&block->lock);
+        }
         lock_release(machine_lock);
+        if (full)
+                full(opaque, block);
+        return G_SOURCE_CONTINUE;
+}
+
+static gboolean block_settle(GSource *source, GSourceFunc callback, gpointer data)
+{
+        struct block *block = ((struct block_source *)source)->block;
+
+        (void)callback;
+        (void)data;
+        g_source_set_ready_time(source, -1);
+        lock_acquire(block->machine_lock);
+        lock_acquire(&block->lock);
+        block->dirty = false;
+        lock_release(&block->lock);
+        block_submit(block, &(struct request){ .kind = REQUEST_SETTLE }, NULL, 0);
+        lock_release(block->machine_lock);
         return G_SOURCE_CONTINUE;
 }
 
 static GSourceFuncs block_source_funcs = { .dispatch = block_dispatch };
+static GSourceFuncs settle_source_funcs = { .dispatch = block_settle };
 
-void block_drain(struct block *block)
+bool block_drain(struct block *block)
+{
+        bool done;
+
+        lock_acquire(&block->lock);
+        for (;;) {
+                unsigned held = block->stalled + block->waiting;        /* nothing of it is at work */
+
+                if (!g_queue_is_empty(&block->finished)) {
+                        lock_release(&block->lock);
+                        block_complete_one(block);
+                        lock_acquire(&block->lock);
+                } else if (g_queue_get_length(&block->unfinished) > held) {
+                        pthread_cond_wait(&block->changed, &block->lock.mutex);
+                } else {
+                        break;
+                }
+        }
+        done = g_queue_is_empty(&block->unfinished);
+        lock_release(&block->lock);
+        return done;
+}
+
+/* -- Full disks ---------------------------------------------------------------------------------------- */
+
+void block_on_full(struct block *block, block_full *full, void *opaque)
 {
         lock_acquire(&block->lock);
-        while (block->in_flight) {
-                if (g_queue_is_empty(&block->finished)) {
-                        pthread_cond_wait(&block->changed, &block->lock.mutex);
+        block->full = full;
+        block->full_opaque = opaque;
+        lock_release(&block->lock);
+}
+
+void block_retry(struct block *block)
+{
+        lock_acquire(&block->lock);
+        for (GList *at = block->unfinished.head; at && block->stalled; at = at->next) {
+                struct request *request = at->data;
+
+                if (request->state != STALLED)
                         continue;
-                }
-                lock_release(&block->lock);
-                block_complete_one(block);
-                lock_acquire(&block->lock);
+                block->stalled--;
+                block_make_ready(block, request);
         }
         lock_release(&block->lock);
 }
 
-/* -- Requests ------------------------------------------------------------------------------------ */
+bool block_is_waiting(struct block *block)
+{
+        bool waiting;
+
+        lock_acquire(&block->lock);
+        waiting = block->stalled > 0;
+        lock_release(&block->lock);
+        return waiting;
+}
+
+/* -- Requests ------------------------------------------------------------------------------------------ */
+
+void block_readv(struct block *block, uint64_t offset, const struct iovec *to, unsigned count, block_done *done, void *opaque)
+{
+        block_submit(block, &(struct request){ .kind = REQUEST_READ, .offset = offset, .done = done, .opaque = opaque }, to, count);
+}
+
+void block_writev(struct block *block, uint64_t offset, const struct iovec *from, unsigned count, unsigned flags,
+                  block_done *done, void *opaque)
+{
+        block_submit(block, &(struct request){ .kind = REQUEST_WRITE, .offset = offset, .flags = flags, .done = done,
+                                               .opaque = opaque }, from, count);
+}
 
 void block_read(struct block *block, uint64_t offset, void *to, size_t size, block_done *done, void *opaque)
 {
-        block_submit(block, &(struct request){ .kind = REQUEST_READ, .offset = offset, .bytes.to = to, .size = size,
-                                               .done = done, .opaque = opaque });
+        block_readv(block, offset, &(struct iovec){ to, size }, 1, done, opaque);
 }
 
 void block_write(struct block *block, uint64_t offset, const void *from, size_t size, block_done *done, void *opaque)
 {
-        block_submit(block, &(struct request){ .kind = REQUEST_WRITE, .offset = offset, .bytes.from = from,
-                                               .size = size, .done = done, .opaque = opaque });
+        block_writev(block, offset, &(struct iovec){ (void *)(uintptr_t)from, size }, 1, 0, done, opaque);
 }
 
 void block_flush(struct block *block, block_done *done, void *opaque)
 {
-        block_submit(block, &(struct request){ .kind = REQUEST_FLUSH, .done = done, .opaque = opaque });
+        block_submit(block, &(struct request){ .kind = REQUEST_FLUSH, .done = done, .opaque = opaque }, NULL, 0);
+}
+
+void block_discard(struct block *block, uint64_t offset, uint64_t size, block_done *done, void *opaque)
+{
+        block_submit(block, &(struct request){ .kind = REQUEST_DISCARD, .offset = offset, .size = size, .done = done,
+                                               .opaque = opaque }, NULL, 0);
+}
+
+void block_write_zeroes(struct block *block, uint64_t offset, uint64_t size, unsigned flags, block_done *done, void *opaque)
+{
+        block_submit(block, &(struct request){ .kind = REQUEST_ZEROES, .offset = offset, .size = size, .flags = flags,
+                                               .done = done, .opaque = opaque }, NULL, 0);
 }
 
 bool block_peek(struct block *block, uint64_t offset, void *to, size_t size)
 {
-        struct request request = { .kind = REQUEST_READ, .offset = offset, .bytes.to = to, .size = size };
+        uint64_t end = block->image->size_bytes;
 
-        return request_run(block->image, &request) == 0;
+        return offset <= end && size <= end - offset && image_read(block->image, offset, to, size) == 0;
 }
 
-/* -- Life ---------------------------------------------------------------------------------------- */
+/* -- What it is ---------------------------------------------------------------------------------------- */
 
-const char *block_path(const struct block *block)
+const char *block_path(const struct block *block) { return block->path; }
+const char *block_format(const struct block *block) { return block->image->driver->name; }
+const char *block_serial(const struct block *block) { return block->serial; }
+uint64_t block_size_bytes(const struct block *block) { return block->image->size_bytes; }
+bool block_is_read_only(const struct block *block) { return block->image->read_only; }
+
+bool block_can_discard(const struct block *block)
 {
-        return block->path;
+        return block->discards && block->image->driver->discard && !block->image->read_only;
 }
 
-uint64_t block_size_bytes(const struct block *block)
+bool block_has_write_cache(const struct block *block)
 {
-        return block->image->size_bytes;
+        return block->cache != BLOCK_CACHE_WRITETHROUGH;
 }
 
-bool block_is_read_only(const struct block *block)
+void block_activity(struct block *block, struct block_activity *activity)
 {
-        return block->image->read_only;
+        lock_acquire(&block->lock);
+        *activity = block->activity;
+        lock_release(&block->lock);
+}
+
+/* -- Life ---------------------------------------------------------------------------------------------- */
+
+static GSource *block_attach(struct block *block, GSourceFuncs *funcs, const char *name)
+{
+        GSource *source = g_source_new(funcs, sizeof(struct block_source));
+        GMainContext *context = g_main_context_ref_thread_default();
+
+        ((struct block_source *)source)->block = block;
+        g_source_set_name(source, name);
+        g_source_attach(source, context);
+        g_main_context_unref(context);
+        return source;
 }
 
 struct block *block_open(const char *path, const struct block_options *options, struct lock *machine_lock,
                          GError **error)
 {
         unsigned unit = options->unit_bytes ? options->unit_bytes : 512;
-        GMainContext *context;
-        struct block_image *image = raw_open(path, options->read_only || options->throwaway, error);
+        struct block_image *image = image_open(path, options, error);
         struct block *block;
 
         if (image && image->size_bytes % unit) {
@@ -228,18 +498,23 @@ struct block *block_open(const char *path, const struct block_options *options, 
         block = g_new0(struct block, 1);
         block->image = image;
         block->path = g_strdup(path);
+        block->serial = g_strdup(options->serial);
+        block->cache = options->throwaway ? BLOCK_CACHE_UNSAFE : options->cache;
+        block->discards = !options->no_discard;
         block->machine_lock = machine_lock;
         lock_init(&block->lock, LOCK_RANK_BLOCK, "block");
         pthread_cond_init(&block->changed, NULL);
-        g_queue_init(&block->waiting);
+        g_queue_init(&block->unfinished);
+        g_queue_init(&block->ready);
         g_queue_init(&block->finished);
-        block->source = g_source_new(&block_source_funcs, sizeof(struct block_source));
-        ((struct block_source *)block->source)->block = block;
-        g_source_set_name(block->source, "block completions");
-        context = g_main_context_ref_thread_default();
-        g_source_attach(block->source, context);
-        g_main_context_unref(context);
+        block->source = block_attach(block, &block_source_funcs, "block completions");
+        block->settle_source = block_attach(block, &settle_source_funcs, "block settling");
         return block;
+}
+
+static void request_drop(gpointer data)
+{
+        g_free(data);
 }
 
 void block_close(struct block *block)
@@ -247,17 +522,25 @@ void block_close(struct block *block)
         if (!block)
                 return;
         lock_acquire(&block->lock);
-        while (block->in_pool)
+        while (block->workers || (g_queue_get_length(&block->unfinished) && !block->stalled))
                 pthread_cond_wait(&block->changed, &block->lock.mutex);
         lock_release(&block->lock);
         g_source_destroy(block->source);
         g_source_unref(block->source);
-        g_queue_clear_full(&block->finished, g_free);
-        if (!block->image->read_only)
-                block->image->driver->flush(block->image);
-        block->image->driver->close(block->image);
+        g_source_destroy(block->settle_source);
+        g_source_unref(block->settle_source);
+        /* What waited for room on a full disk is lost, as by a power failure. */
+        while (block->unfinished.head) {
+                struct request *request = block->unfinished.head->data;
+
+                g_queue_unlink(&block->unfinished, &request->unfinished);
+                request_drop(request);
+        }
+        g_queue_clear_full(&block->finished, request_drop);
+        image_close(block->image);
         pthread_cond_destroy(&block->changed);
         lock_destroy(&block->lock);
         g_free(block->path);
+        g_free(block->serial);
         g_free(block);
 }

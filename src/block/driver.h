@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * driver.h - what an image format provides (private to src/block).
+ * driver.h - what a format of images offers, to the files of src/block alone.
  *
- * The functions of a driver may block.  block.c calls them from one thread at a time for each image,
- * so a driver needs no locks of its own.  Offsets and sizes are within the image.
+ * Calls block, and come from worker threads, several at once.  Of two calls that overlap when rounded to
+ * conflict_bytes and do not both read, the caller makes one wait for the other; flush() may come at any
+ * time.  Offsets and sizes are within the image.  What opens, closes, resizes or takes snapshots runs alone.
  */
 #ifndef LODGER_BLOCK_DRIVER_H
 #define LODGER_BLOCK_DRIVER_H
@@ -12,16 +13,33 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/uio.h>
+#include "block/block.h"
 
 struct block_image;
 
+/* What is known of a run of bytes without reading them. */
+enum block_status {
+        BLOCK_STATUS_DATA,
+        BLOCK_STATUS_ZERO,              /* reads as zeroes */
+        BLOCK_STATUS_UNALLOCATED,       /* not in this image: in its backing file, or zeroes */
+};
+
 struct block_driver {
         const char *name;
-        /* All give 0 or an errno value. */
-        int (*read)(struct block_image *image, uint64_t offset, uint8_t *to, size_t size);
-        int (*write)(struct block_image *image, uint64_t offset, const uint8_t *from, size_t size);
+        /* All that give int give 0 or an errno value. */
+        int (*readv)(struct block_image *image, uint64_t offset, const struct iovec *to, unsigned count);
+        int (*writev)(struct block_image *image, uint64_t offset, const struct iovec *from, unsigned count);
         int (*flush)(struct block_image *image);
-        void (*close)(struct block_image *image);       /* frees it */
+        void (*close)(struct block_image *image);       /* frees it; does not flush */
+        /* May be NULL from here on. */
+        int (*discard)(struct block_image *image, uint64_t offset, uint64_t size);
+        int (*write_zeroes)(struct block_image *image, uint64_t offset, uint64_t size, bool unmap);
+        /* Of the byte at offset; *run: how far (from 1 to size bytes) that holds.  NULL: all data. */
+        enum block_status (*status)(struct block_image *image, uint64_t offset, uint64_t size, uint64_t *run);
+        /* Hands to the host's kernel what it would lose if this process were killed. */
+        int (*settle)(struct block_image *image);
+        int (*resize)(struct block_image *image, uint64_t size, GError **error);
 };
 
 /* A driver's own struct starts with this. */
@@ -29,9 +47,50 @@ struct block_image {
         const struct block_driver *driver;
         uint64_t size_bytes;
         bool read_only;
+        uint32_t conflict_bytes;        /* a power of two; 0 is 1 */
+        struct block_image *backing;    /* below a qcow2 image; owned by it */
+        char *path;                     /* for messages */
 };
 
-struct block_image *raw_open(const char *path, bool read_only, GError **error);
+/* -- open.c: from a name to an image --------------------------------------------------------------- */
+
+/* Opens an image of any format with what it is based upon. */
+struct block_image *image_open(const char *path, const struct block_options *options, GError **error);
+/* Flushes (unless read-only) and closes; NULL is allowed. */
+void image_close(struct block_image *image);
+/* The format whose signature the first bytes have; "raw" when none. */
+const char *image_format_of(const uint8_t *bytes, size_t size);
+enum { IMAGE_PROBE_BYTES = 2048 };
+
+/* -- image_io.c: calls with one buffer, and what drivers may leave out -------------------------------- */
+
+int image_read(struct block_image *image, uint64_t offset, void *to, size_t size);
+int image_write(struct block_image *image, uint64_t offset, const void *from, size_t size);
+int image_write_zeroes(struct block_image *image, uint64_t offset, uint64_t size, bool unmap);
+int image_discard(struct block_image *image, uint64_t offset, uint64_t size);
+enum block_status image_status(struct block_image *image, uint64_t offset, uint64_t size, uint64_t *run);
+/* Through the backing files: DATA or ZERO. */
+enum block_status image_status_deep(struct block_image *image, uint64_t offset, uint64_t size, uint64_t *run);
+
+size_t iov_size(const struct iovec *iov, unsigned count);
+/* The part [skip, skip + size) of a vector; gives the number of elements, at most count. */
+unsigned iov_slice(const struct iovec *iov, unsigned count, size_t skip, size_t size, struct iovec *to);
+void iov_zero(const struct iovec *iov, unsigned count, size_t skip, size_t size);
+void iov_fill(const struct iovec *iov, unsigned count, size_t skip, const void *from, size_t size);
+void iov_take(const struct iovec *iov, unsigned count, size_t skip, void *to, size_t size);
+bool is_all_zero(const void *bytes, size_t size);
+
+/* -- Formats ----------------------------------------------------------------------------------------- */
+
+enum {
+        RAW_READ_ONLY = 1 << 0, RAW_EMPTY_OK = 1 << 1, RAW_NO_LOCK = 1 << 2, RAW_DIRECT = 1 << 3,
+        RAW_PROBED = 1 << 4,            /* a guest must not make it look like another format */
+        RAW_CREATE = 1 << 5,            /* a new file, or an old one emptied */
+        RAW_NO_FSYNC = 1 << 6,
+};
+struct block_image *raw_open(const char *path, unsigned flags, GError **error);
+int raw_fd(struct block_image *image);
+
 /* Takes the base over (also when it fails); the base is only read. */
 struct block_image *overlay_open(struct block_image *base, GError **error);
 

@@ -25,37 +25,37 @@ struct overlay {
 
 static bool is_present(const struct overlay *overlay, uint64_t cluster)
 {
-        return overlay->present[cluster / 8] >> cluster % 8 & 1;
+        return __atomic_load_n(&overlay->present[cluster / 8], __ATOMIC_RELAXED) >> cluster % 8 & 1;
 }
 
+/* Requests of neighbouring clusters, whose bits share a byte, run at the same time. */
 static void set_present(struct overlay *overlay, uint64_t cluster)
 {
-        overlay->present[cluster / 8] |= (uint8_t)(1 << cluster % 8);
+        __atomic_fetch_or(&overlay->present[cluster / 8], (uint8_t)(1 << cluster % 8), __ATOMIC_RELAXED);
 }
 
-static int overlay_read(struct block_image *image, uint64_t offset, uint8_t *to, size_t size)
+static int overlay_readv(struct block_image *image, uint64_t offset, const struct iovec *to, unsigned count)
 {
         struct overlay *overlay = (struct overlay *)image;
+        size_t size = iov_size(to, count), done = 0;
+        struct iovec *part = g_new(struct iovec, count + 1);
+        int error = 0;
 
-        while (size) {
-                uint64_t cluster = offset / CLUSTER, end = (cluster + 1) * CLUSTER;
+        while (done < size && !error) {
+                uint64_t at = offset + done, cluster = at / CLUSTER, end = (cluster + 1) * CLUSTER;
                 bool here = is_present(overlay, cluster);
                 struct block_image *from = here ? overlay->file : overlay->base;
                 size_t n;
-                int error;
 
                 /* As long a run as lies in one place. */
                 while (end < offset + size && is_present(overlay, end / CLUSTER) == here)
                         end += CLUSTER;
-                n = (size_t)MIN(end - offset, size);
-                error = from->driver->read(from, offset, to, n);
-                if (error)
-                        return error;
-                offset += n;
-                to += n;
-                size -= n;
+                n = (size_t)MIN(end - at, (uint64_t)(size - done));
+                error = from->driver->readv(from, at, part, iov_slice(to, count, done, n, part));
+                done += n;
         }
-        return 0;
+        g_free(part);
+        return error;
 }
 
 /* Brings a whole cluster over, before a part of it is written. */
@@ -64,15 +64,16 @@ static int overlay_copy(struct overlay *overlay, uint64_t cluster)
         uint8_t bytes[CLUSTER];
         uint64_t offset = cluster * CLUSTER;
         size_t size = (size_t)MIN((uint64_t)CLUSTER, overlay->image.size_bytes - offset);
-        int error = overlay->base->driver->read(overlay->base, offset, bytes, size);
+        int error = image_read(overlay->base, offset, bytes, size);
 
-        return error ? error : overlay->file->driver->write(overlay->file, offset, bytes, size);
+        return error ? error : image_write(overlay->file, offset, bytes, size);
 }
 
-static int overlay_write(struct block_image *image, uint64_t offset, const uint8_t *from, size_t size)
+static int overlay_writev(struct block_image *image, uint64_t offset, const struct iovec *from, unsigned count)
 {
         struct overlay *overlay = (struct overlay *)image;
         uint64_t first = offset / CLUSTER, last;
+        size_t size = iov_size(from, count);
         int error = 0;
 
         if (!size)
@@ -85,7 +86,7 @@ static int overlay_write(struct block_image *image, uint64_t offset, const uint8
             (last != first || offset % CLUSTER == 0))
                 error = overlay_copy(overlay, last);
         if (!error)
-                error = overlay->file->driver->write(overlay->file, offset, from, size);
+                error = overlay->file->driver->writev(overlay->file, offset, from, count);
         if (error)
                 return error;
         for (uint64_t cluster = first; cluster <= last; cluster++)
@@ -110,7 +111,9 @@ static void overlay_close(struct block_image *image)
         g_free(overlay);
 }
 
-static const struct block_driver overlay_driver = { "overlay", overlay_read, overlay_write, overlay_flush, overlay_close };
+static const struct block_driver overlay_driver = {
+        .name = "overlay", .readv = overlay_readv, .writev = overlay_writev, .flush = overlay_flush, .close = overlay_close,
+};
 
 /* A file of that size with no name left, opened through the raw driver so that there is one reader. */
 static struct block_image *temporary_open(uint64_t size, GError **error)
@@ -125,7 +128,7 @@ static struct block_image *temporary_open(uint64_t size, GError **error)
                 g_set_error(error, BLOCK_ERROR, BLOCK_ERROR_OPEN,
                             "%s: %s; set TMPDIR to a folder with room for what the guest writes", path, g_strerror(errno));
         else
-                file = raw_open(path, false, error);
+                file = raw_open(path, 0, error);
         if (fd >= 0) {
                 unlink(path);
                 close(fd);
@@ -153,7 +156,8 @@ struct block_image *overlay_open(struct block_image *base, GError **error)
                 return NULL;
         }
         overlay = g_new0(struct overlay, 1);
-        overlay->image = (struct block_image){ &overlay_driver, base->size_bytes, false };
+        overlay->image = (struct block_image){ .driver = &overlay_driver, .size_bytes = base->size_bytes, .conflict_bytes = CLUSTER,
+                                               .path = base->path };
         overlay->base = base;
         overlay->file = file;
         overlay->present = present;

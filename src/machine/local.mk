@@ -22,6 +22,7 @@ lodger_core_SOURCES += \
         src/machine/pci.h \
         src/machine/smbios.c \
         src/machine/smbios.h \
+        src/machine/pci_msi.c \
         src/machine/storage.c \
         src/machine/storage.h
 

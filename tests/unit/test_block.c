@@ -42,6 +42,15 @@ static void done(void *opaque, int error)
         last_error = error;
 }
 
+static unsigned flushes;
+
+static void flushed(void *opaque, int error)
+{
+        (void)opaque;
+        ck_assert_int_eq(error, 0);
+        flushes++;
+}
+
 static struct block *open_it(struct block_options options)
 {
         GError *error = NULL;
@@ -81,9 +90,9 @@ START_TEST(reads_and_writes_in_order)
                 block_write(block, 4096, bytes[i], 512, done, GUINT_TO_POINTER(i + 1));
         }
         block_read(block, 4096, back, 512, done, GUINT_TO_POINTER(33));
-        block_flush(block, done, GUINT_TO_POINTER(34));
+        block_flush(block, flushed, NULL);      /* waits for the writes, not for the read */
         lock_release(&lock);
-        while (completed < 34)
+        while (completed < 33 || !flushes)
                 g_main_context_iteration(NULL, TRUE);
         ck_assert_int_eq(last_error, 0);
         ck_assert_uint_eq(back[100], 31);       /* the last write won */
@@ -205,5 +214,120 @@ START_TEST(close_waits)
 }
 END_TEST
 
-UNIT_MAIN("block", reads_and_writes_in_order, range_and_read_only, throwaway_leaves_the_image_alone, one_writer_only,
+/* Vectors, FUA, zeroes and discards on a raw image; and what was counted. */
+START_TEST(vectors_and_holes)
+{
+        uint8_t a[700], b[1300], whole[2000], back[16384];
+        struct iovec from[] = { { a, sizeof(a) }, { NULL, 0 }, { b, sizeof(b) } };
+        struct iovec to[] = { { back, 1 }, { back + 1, 1999 } };
+        struct block_activity activity;
+        struct block *block;
+
+        begin();
+        memset(a, 0xaa, sizeof(a));
+        memset(b, 0xbb, sizeof(b));
+        memcpy(whole, a, sizeof(a));
+        memcpy(whole + sizeof(a), b, sizeof(b));
+        block = open_it((struct block_options){ .cache = BLOCK_CACHE_NONE, .serial = "S1" });
+        ck_assert_str_eq(block_format(block), "raw");
+        ck_assert_str_eq(block_serial(block), "S1");
+        lock_acquire(&lock);
+        block_writev(block, 1000, from, 3, BLOCK_FUA, done, NULL);
+        block_readv(block, 1000, to, 2, done, NULL);
+        ck_assert(block_drain(block));
+        ck_assert_int_eq(last_error, 0);
+        ck_assert_int_eq(memcmp(back, whole, sizeof(whole)), 0);
+        block_write_zeroes(block, 8192, 8192, BLOCK_UNMAP, done, NULL);
+        block_write_zeroes(block, 1000, 100, 0, done, NULL);
+        block_discard(block, 32768, 16384, done, NULL);
+        block_read(block, 0, back, sizeof(back), done, NULL);
+        ck_assert(block_drain(block));
+        ck_assert_int_eq(last_error, 0);
+        for (unsigned i = 0; i < 8192; i++)
+                ck_assert_uint_eq(back[8192 + i], 0);
+        ck_assert_uint_eq(back[1099], 0);
+        ck_assert_uint_eq(back[1100], 0xaa);
+        block_discard(block, SIZE, 1, done, NULL);
+        ck_assert(block_drain(block));
+        ck_assert_int_eq(last_error, EINVAL);
+        lock_release(&lock);
+        block_activity(block, &activity);
+        ck_assert_uint_eq(activity.reads, 2);
+        ck_assert_uint_eq(activity.writes, 3);
+        ck_assert_uint_eq(activity.discards, 2);
+        ck_assert_uint_eq(activity.bytes_written, 2000);
+        ck_assert_uint_eq(activity.errors, 1);
+        ck_assert_uint_eq(activity.in_flight, 0);
+        close_it(block);
+        remove(path);
+}
+END_TEST
+
+/* Many requests of random places, with many in flight: as if they had been made one by one. */
+START_TEST(order_of_what_overlaps)
+{
+        enum { ROUNDS = 400, MOST = 3000 };
+        struct { uint8_t bytes[MOST], expected[MOST]; size_t size; bool read; } *work = g_malloc(ROUNDS * sizeof(*work));
+        uint8_t *model = g_malloc(SIZE);
+        GRand *random = g_rand_new_with_seed(7);
+        struct block *block;
+
+        begin();
+        block = open_it((struct block_options){ 0 });
+        ck_assert(block_peek(block, 0, model, SIZE));
+        lock_acquire(&lock);
+        for (unsigned i = 0; i < ROUNDS; i++) {
+                uint64_t offset = (uint64_t)g_rand_int_range(random, 0, 9000);
+
+                work[i].size = (size_t)g_rand_int_range(random, 1, MOST);
+                work[i].read = g_rand_boolean(random);
+                if (work[i].read) {
+                        memcpy(work[i].expected, model + offset, work[i].size);
+                        block_read(block, offset, work[i].bytes, work[i].size, done, NULL);
+                } else {
+                        memset(work[i].bytes, (int)i, work[i].size);
+                        memcpy(model + offset, work[i].bytes, work[i].size);
+                        block_write(block, offset, work[i].bytes, work[i].size, done, NULL);
+                }
+        }
+        ck_assert(block_drain(block));
+        lock_release(&lock);
+        ck_assert_uint_eq(completed, ROUNDS);
+        for (unsigned i = 0; i < ROUNDS; i++)
+                if (work[i].read)
+                        ck_assert_msg(!memcmp(work[i].bytes, work[i].expected, work[i].size), "request %u", i);
+        close_it(block);
+        g_rand_free(random);
+        g_free(model);
+        g_free(work);
+        remove(path);
+}
+END_TEST
+
+/* A raw disk that probing found stays raw; one that was called raw may hold anything. */
+START_TEST(raw_stays_raw)
+{
+        uint8_t header[512] = "QFI\xfb\0\0\0\3";
+        struct block *block;
+
+        begin();
+        block = open_it((struct block_options){ 0 });
+        lock_acquire(&lock);
+        block_write(block, 0, header, sizeof(header), done, NULL);
+        block_drain(block);
+        ck_assert_int_eq(last_error, EPERM);
+        lock_release(&lock);
+        close_it(block);
+        block = open_it((struct block_options){ .format = "raw" });
+        lock_acquire(&lock);
+        block_write(block, 0, header, sizeof(header), done, NULL);
+        block_drain(block);
+        ck_assert_int_eq(last_error, 0);
+        lock_release(&lock);
+        close_it(block);
+        remove(path);
+}
+END_TEST
+
+UNIT_MAIN("block", reads_and_writes_in_order, vectors_and_holes, order_of_what_overlaps, raw_stays_raw, range_and_read_only, throwaway_leaves_the_image_alone, one_writer_only,
           what_is_no_image, close_waits)
