@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * echo.c - a guest that prints what its keyboard ("k1e") and its mouse ("m08") send, and that powers
- * itself off when the power button is pressed, or ignores it once F12 has been; a letter on the screen changes with each byte.  With interrupts off, in a loop without end: also what a
- * machine that does not listen looks like, until it prints "ready".
+ * echo.c - a guest that prints what its keyboard ("k1e") and its mouse ("m08") send, and that powers itself off when
+ * the power button is pressed, or ignores it once F12 has been; a letter on the screen changes with each byte.  With
+ * interrupts off, in a loop without end: also what a machine that does not listen looks like, until it prints "ready".
  */
 #include "guest.h"
 
