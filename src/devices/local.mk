@@ -51,6 +51,8 @@ lodger_core_SOURCES += \
         src/devices/storage/ide.h \
         src/devices/test/debug.c \
         src/devices/virtio/virtio.h \
+        src/devices/virtio/virtio_blk.c \
+        src/devices/virtio/virtio_blk.h \
         src/devices/virtio/virtio_pci.c \
         src/devices/virtio/virtio_ring.c \
         src/devices/virtio/virtio_rng.c

@@ -48,6 +48,8 @@ struct machine {
         struct device *pci, *vga, *host_bridge, *isa_bridge, *pm, *pic, *pit, *ioapic, *rtc, *kbc, *fw_cfg, *ferr, *ide, *dma, *hpet;
         struct device *floppy;
         struct input *input;            /* what people type and move */
+        bool ide_taken[4];              /* storage.c: places on the IDE channels */
+        GPtrArray *boot_places;         /* storage.c: what can be started from */
         uint8_t floppy_type[2];         /* as in CMOS byte 10h: 0 none, 4 1.44M */
         struct irq pic_input[PC_ISA_IRQS], ioapic_input[PC_IOAPIC_PINS];
         uint8_t irq_sources[PC_ISA_IRQS];       /* bit set of enum pc_irq_source, under the lock */

@@ -8,6 +8,8 @@ lodger_core_SOURCES += \
         src/machine/boot_multiboot.c \
         src/machine/debug.c \
         src/machine/debug.h \
+        src/machine/disk_spec.c \
+        src/machine/disk_spec.h \
         src/machine/firmware.c \
         src/machine/firmware.h \
         src/machine/image.c \

@@ -424,12 +424,13 @@ static void pc_find_window64(const struct machine *machine, struct acpi_machine 
         acpi->window64_end = MAX(UINT64_C(1) << MIN(model->physical_bits, 46), acpi->window64_base);
 }
 
-static bool pc_add_fw_cfg(struct machine *machine, GError **error)
+static bool pc_add_fw_cfg(struct machine *machine, const struct machine_config *config, GError **error)
 {
         struct device *fw_cfg = machine->fw_cfg = machine_add_device(machine, "fw_cfg", "fw_cfg");
         struct acpi_machine acpi = { .cpus = machine->cpus };
         struct acpi_tables tables;
         struct smbios_tables smbios;
+        GBytes *boot_order;
 
         if (!machine_start_device(fw_cfg, error))
                 return false;
@@ -439,6 +440,9 @@ static bool pc_add_fw_cfg(struct machine *machine, GError **error)
         /* The firmware would wait 2.5 seconds for a key to open its boot menu. */
         fw_cfg_set_u16(fw_cfg, FW_CFG_BOOT_MENU, 0);
         fw_cfg_add_file(fw_cfg, "etc/e820", pc_make_e820(machine));
+        boot_order = storage_make_boot_order(machine, config);
+        if (boot_order)
+                fw_cfg_add_file(fw_cfg, "bootorder", boot_order);
         pc_find_window64(machine, &acpi);
         acpi_build(&acpi, &tables);
         fw_cfg_add_file(fw_cfg, "etc/acpi/rsdp", tables.rsdp);
@@ -462,7 +466,7 @@ bool pc_build(struct machine *machine, const struct machine_config *config, GErr
         if (!pc_add_interrupt_controllers(machine, error) || !pc_add_pci(machine, low_rom, error) ||
             !pc_add_vga(machine, error) || !pc_add_isa(machine, error) || !pc_add_hpet(machine, error) ||
             !storage_add(machine, config, error) || !pc_add_serial_ports(machine, error) ||
-            !pc_add_debug_devices(machine, config, error) || !pc_add_fw_cfg(machine, error))
+            !pc_add_debug_devices(machine, config, error) || !pc_add_fw_cfg(machine, config, error))
                 return false;
         pc_fill_cmos(machine, config);
         return !config->kernel || boot_prepare(machine->fw_cfg, config->kernel, config->initrds, config->append,

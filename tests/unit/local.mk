@@ -193,3 +193,11 @@ endif
 
 tests_unit_test_vga_SOURCES = tests/unit/test_vga.c tests/unit/rig.h tests/unit/unit.h
 tests_unit_test_vga_LDADD = $(test_libs)
+
+# Virtio devices.
+if HAVE_CHECK
+check_PROGRAMS += tests/unit/test_virtio
+endif
+
+tests_unit_test_virtio_SOURCES = tests/unit/test_virtio.c tests/unit/virtio_driver.h tests/unit/board_fixture.h tests/unit/unit.h
+tests_unit_test_virtio_LDADD = $(test_libs)
