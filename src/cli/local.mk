@@ -10,6 +10,7 @@ lodger_SOURCES += \
         src/cli/image.c \
         src/cli/image.h \
         src/cli/image_print.c \
+        src/cli/engine.c \
         src/cli/info.c \
         src/cli/insert.c \
         src/cli/key.c \

@@ -33,6 +33,7 @@ static const struct command {
         { "reset", reset_main, N_("press a machine's reset button") },
         { "pause", pause_main, N_("let a machine stand still") },
         { "resume", resume_main, N_("let a paused machine go on") },
+        { "engine", engine_main, N_("move a running guest to another engine") },
         { "screen", screen_main, N_("print the text on a machine's screen") },
         { "screenshot", screenshot_main, N_("write a picture of a machine's screen") },
         { "key", key_main, N_("press keys of a machine") },

@@ -291,6 +291,17 @@ static gboolean handle_set_mouse_buttons(ControlMachine1 *object, GDBusMethodInv
 
 /* -- The object ---------------------------------------------------------------------------------- */
 
+static gboolean handle_set_engine(ControlMachine1 *object, GDBusMethodInvocation *call, const char *engine, struct machine *machine)
+{
+        GError *error = NULL;
+
+        if (!machine_set_engine(machine, engine, &error))
+                return refuse(call, error);
+        control_machine1_set_engine(object, machine_engine_name(machine));
+        control_machine1_complete_set_engine(object, call);
+        return HANDLED;
+}
+
 struct methods *methods_new(struct machine *machine)
 {
         static const struct { const char *signal; GCallback handler; } handlers[] = {
@@ -299,6 +310,7 @@ struct methods *methods_new(struct machine *machine)
                 { "handle-reset", G_CALLBACK(handle_reset) },
                 { "handle-pause", G_CALLBACK(handle_pause) },
                 { "handle-resume", G_CALLBACK(handle_resume) },
+                { "handle-set-engine", G_CALLBACK(handle_set_engine) },
                 { "handle-info", G_CALLBACK(handle_info) },
                 { "handle-stats", G_CALLBACK(handle_stats) },
                 { "handle-eject", G_CALLBACK(handle_eject) },

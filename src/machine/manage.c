@@ -21,6 +21,7 @@ G_DEFINE_QUARK(lodger-machine-error-quark, machine_error)
 
 const char *machine_name(const struct machine *machine) { return machine->name; }
 const char *machine_engine_name(const struct machine *machine) { return engine_name(machine->engine); }
+bool machine_set_engine(struct machine *machine, const char *name, GError **error) { return engine_switch(machine->engine, name, error); }
 uint64_t machine_memory_bytes(const struct machine *machine) { return machine->ram_bytes; }
 unsigned machine_cpus(const struct machine *machine) { return machine->cpus; }
 bool machine_is_paused(const struct machine *machine) { return machine->paused; }

@@ -25,6 +25,8 @@ enum machine_error {
 
 const char *machine_name(const struct machine *machine);
 const char *machine_engine_name(const struct machine *machine);
+/* Moves the guest to another engine, "dbt" or "kvm", while it runs. */
+bool machine_set_engine(struct machine *machine, const char *name, GError **error);
 uint64_t machine_memory_bytes(const struct machine *machine);
 unsigned machine_cpus(const struct machine *machine);
 bool machine_is_paused(const struct machine *machine);
