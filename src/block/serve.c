@@ -166,7 +166,8 @@ struct block_image *serve_open(const char *path, const char *format, const struc
                 format = web ? "http" : "ssh";
         } else if (!strcmp(format, "xz")) {
                 if (!read_only)
-                        g_set_error(error, BLOCK_ERROR, BLOCK_ERROR_OPEN, "%s: is compressed and only read; add \",readonly\" or \",throwaway\"", path);
+                        g_set_error(error, BLOCK_ERROR, BLOCK_ERROR_OPEN, "%s: is compressed and only read; add \",readonly\" or \",throwaway\"",
+                                    path);
                 else
                         ok = nbdkit_command(command, path, format, error);
         } else if (!qemu_format(format)) {
