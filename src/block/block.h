@@ -63,6 +63,9 @@ struct block *block_open(const char *path, const struct block_options *options, 
  * lock held.  NULL is allowed. */
 void block_close(struct block *block);
 
+/* Calls fn for each open image of this process.  Main-loop thread, machine lock held. */
+void block_foreach(void (*fn)(struct block *block, void *opaque), void *opaque);
+
 const char *block_path(const struct block *block);
 const char *block_format(const struct block *block);            /* "raw", "qcow2" ... */
 const char *block_serial(const struct block *block);            /* NULL: none was chosen */

@@ -2,7 +2,9 @@
 lodger_core_SOURCES += \
         src/cpu/lapic.c \
         src/cpu/lapic.h \
-        src/cpu/model.c
+        src/cpu/model.c \
+        src/cpu/state.c \
+        src/cpu/state.h
 
 # State, memory and instructions: all of it runs while a guest's vector registers may be live.
 lodger_gpr_SOURCES += \

@@ -134,7 +134,7 @@ bool msr_read(struct cpu *cpu, uint32_t index, uint64_t *value)
                 cpu_host_begin(cpu);
                 *value = cpu_tsc(cpu);
                 break;
-        case MSR_TSC_ADJUST: *value = cpu->tsc_offset; break;
+        case MSR_TSC_ADJUST: *value = cpu->tsc_adjust; break;
         case MSR_APIC_BASE: *value = cpu->apic_base; break;
         case MSR_FEATURE_CONTROL: *value = 1 /* locked: no VMX */; break;
         case MSR_SPEC_CTRL: *value = cpu->spec_ctrl; break;
@@ -242,10 +242,13 @@ bool msr_write(struct cpu *cpu, uint32_t index, uint64_t value)
         switch (index) {
         case MSR_TSC:
                 cpu_host_begin(cpu);
-                cpu->tsc_offset += value - cpu_tsc(cpu);
+                value -= cpu_tsc(cpu);
+                cpu->tsc_offset += value;
+                cpu->tsc_adjust += value;
                 return true;
         case MSR_TSC_ADJUST:            /* a write of MSR_TSC moves it by as much (SDM 3B 18.17.3) */
-                cpu->tsc_offset = value;
+                cpu->tsc_offset += value - cpu->tsc_adjust;
+                cpu->tsc_adjust = value;
                 return true;
         case MSR_APIC_BASE:
                 return write_apic_base(cpu, value);
