@@ -6,6 +6,10 @@
  */
 DefinitionBlock ("", "DSDT", 1, "LODGER", "LODGERPC", 1)
 {
+    /* The window for PCI memory above 4 GiB: a resource template, in the SSDT, which knows its place;
+       without an address descriptor when there is no such window. */
+    External (\P64W, BuffObj)
+
     Scope (\_SB)
     {
         Device (PCI0)
@@ -13,7 +17,7 @@ DefinitionBlock ("", "DSDT", 1, "LODGER", "LODGERPC", 1)
             Name (_HID, EisaId ("PNP0A03"))
             Name (_UID, 0)
 
-            Name (_CRS, ResourceTemplate ()
+            Name (CRS0, ResourceTemplate ()
             {
                 WordBusNumber (ResourceProducer, MinFixed, MaxFixed, PosDecode, 0, 0, 0xFF, 0, 0x100)
                 IO (Decode16, 0x0CF8, 0x0CF8, 1, 8)
@@ -24,6 +28,19 @@ DefinitionBlock ("", "DSDT", 1, "LODGER", "LODGERPC", 1)
                 DWordMemory (ResourceProducer, PosDecode, MinFixed, MaxFixed, NonCacheable, ReadWrite,
                              0, 0xC0000000, 0xFEBFFFFF, 0, 0x3EC00000)
             })
+
+            /* Windows XP and older stumble over 64-bit descriptors and are not shown any. */
+            Method (_CRS, 0, Serialized)
+            {
+                If (SizeOf (\P64W) > 2)
+                {
+                    If (_OSI ("Windows 2006"))
+                    {
+                        Return (ConcatenateResTemplate (CRS0, \P64W))
+                    }
+                }
+                Return (CRS0)
+            }
 
             /* Four pins of 32 slots; pins rotate over the links, slot 1 pin A on link A. */
             Method (_PRT, 0, Serialized)

@@ -90,10 +90,12 @@ static bool check_words(const struct run_options *options, struct machine_config
                               _("no such model; write host, 486, pentium, pentium3, core2, x86-64-v1, x86-64-v2 or x86-64-v3"));
         if (options->cpu != NULL && cpu_model_why_not(options->cpu) != NULL)
                 return refuse(status, EXIT_USAGE, "--cpu", options->cpu, cpu_model_why_not(options->cpu));
-        if (options->cpus != 1) {
+        if (options->cpus < 1 || options->cpus > MACHINE_CPUS_MAX) {
                 g_snprintf(number, sizeof(number), "%d", options->cpus);
-                return refuse(status, EXIT_USAGE, "--cpus", number, _("this version runs one vCPU; write 1 or leave it out"));
+                return refuse(status, EXIT_USAGE, "--cpus", number, _("a machine has 1 to 32 vCPUs; write for example 4"));
         }
+        if (options->cpus > 1 && options->check)
+                return refuse(status, EXIT_USAGE, "--check", _("with several vCPUs"), _("it checks one; leave --cpus out"));
         if (options->display != NULL && strcmp(options->display, "auto") != 0 && strcmp(options->display, "none") != 0)
                 return refuse(status, EXIT_USAGE, "--display", options->display, _("no such display; write auto or none"));
         if (options->headless && options->display != NULL && strcmp(options->display, "none") != 0)
@@ -330,7 +332,7 @@ int run_main(int argc, char **argv)
                 { "engine", 0, 0, G_OPTION_ARG_STRING, &options.engine,
                   N_("what runs the guest's code: auto, dbt (default: auto)"), N_("ENGINE") },
                 { "memory", 0, 0, G_OPTION_ARG_STRING, &options.memory, N_("the guest's memory (default: 512M)"), N_("SIZE") },
-                { "cpus", 0, 0, G_OPTION_ARG_INT, &options.cpus, N_("number of vCPUs (one in this version)"), "N" },
+                { "cpus", 0, 0, G_OPTION_ARG_INT, &options.cpus, N_("number of vCPUs, 1 to 32 (default: 1)"), "N" },
                 { "cpu", 0, 0, G_OPTION_ARG_STRING, &options.cpu,
                   N_("CPU model: host, 486, pentium, pentium3, core2, x86-64-v1, x86-64-v2, x86-64-v3 (default: host)"), N_("MODEL") },
                 { "firmware", 0, 0, G_OPTION_ARG_FILENAME, &options.firmware,

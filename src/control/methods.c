@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "control/error.h"
+#include "control/keys.h"
 #include "control/methods.h"
 #include "control/screen.h"
 #include "machine/manage.h"
@@ -17,6 +18,7 @@
 
 struct methods {
         struct screen *screen;
+        struct keys *keys;
         ControlMachine1 *object;
 };
 
@@ -242,6 +244,17 @@ static gboolean handle_key(ControlMachine1 *object, GDBusMethodInvocation *call,
         return HANDLED;
 }
 
+static gboolean handle_set_key(ControlMachine1 *object, GDBusMethodInvocation *call, const char *key, gboolean down,
+                               struct methods *methods)
+{
+        GError *error = NULL;
+
+        if (!keys_set(methods->keys, g_dbus_method_invocation_get_connection(call), key, down, &error))
+                return refuse(call, error);
+        control_machine1_complete_set_key(object, call);
+        return HANDLED;
+}
+
 static gboolean handle_type(ControlMachine1 *object, GDBusMethodInvocation *call, const char *text, struct machine *machine)
 {
         GError *error = NULL;
@@ -293,6 +306,7 @@ struct methods *methods_new(struct machine *machine)
         ControlMachine1 *object = control_machine1_skeleton_new();
 
         methods->screen = screen_new(machine);
+        methods->keys = keys_new(machine);
         methods->object = object;
         control_machine1_set_name(object, machine_name(machine));
         control_machine1_set_engine(object, machine_engine_name(machine));
@@ -303,6 +317,7 @@ struct methods *methods_new(struct machine *machine)
                 g_signal_connect(object, handlers[i].signal, handlers[i].handler, machine);
         g_signal_connect(object, "handle-watch-framebuffer", G_CALLBACK(handle_watch), methods);
         g_signal_connect(object, "handle-unwatch-framebuffer", G_CALLBACK(handle_unwatch), methods);
+        g_signal_connect(object, "handle-set-key", G_CALLBACK(handle_set_key), methods);
         return methods;
 }
 
@@ -311,6 +326,7 @@ void methods_free(struct methods *methods)
         if (!methods)
                 return;
         screen_free(methods->screen);
+        keys_free(methods->keys);
         g_object_unref(methods->object);
         g_free(methods);
 }

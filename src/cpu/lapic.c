@@ -359,6 +359,8 @@ bool lapic_deliver(struct lapic *lapic, uint8_t vector, enum lapic_mode mode, bo
                 cpu_request(lapic->cpu, CPU_REQUEST_NMI);
                 return true;
         case LAPIC_INIT:
+                /* A start-up IPI from before it is lost. */
+                __atomic_fetch_and(&lapic->cpu->request, ~(uint32_t)CPU_REQUEST_SIPI, __ATOMIC_SEQ_CST);
                 cpu_request(lapic->cpu, CPU_REQUEST_INIT);
                 return true;
         case LAPIC_SIPI:
@@ -373,11 +375,6 @@ bool lapic_deliver(struct lapic *lapic, uint8_t vector, enum lapic_mode mode, bo
                 break;
         }
         return false;
-}
-
-uint8_t lapic_sipi_page(const struct lapic *lapic)
-{
-        return lapic->sipi_page;
 }
 
 bool lapic_matches(const struct lapic *lapic, uint8_t destination, bool logical)
@@ -615,6 +612,27 @@ static const struct mmio_ops lapic_mmio = { .read = mmio_read, .write = mmio_wri
 void lapic_bind_thread(struct lapic *lapic)
 {
         thread_lapic = lapic;
+}
+
+void lapic_take_init(struct lapic *lapic)
+{
+        lock_acquire(lapic->lock);
+        lapic_reset(lapic, true);
+        __atomic_fetch_and(&lapic->cpu->request, ~(uint32_t)CPU_REQUEST_NMI, __ATOMIC_SEQ_CST);
+        /* A pin that is up stays so. */
+        lapic_update(lapic);
+        lock_release(lapic->lock);
+}
+
+int lapic_take_sipi(struct lapic *lapic)
+{
+        uint32_t request;
+
+        lock_acquire(lapic->lock);
+        request = __atomic_fetch_and(&lapic->cpu->request, ~(uint32_t)CPU_REQUEST_SIPI, __ATOMIC_SEQ_CST);
+        uint8_t page = lapic->sipi_page;
+        lock_release(lapic->lock);
+        return request & CPU_REQUEST_SIPI ? page : -1;
 }
 
 static void place_region(struct lapic *lapic)

@@ -57,8 +57,6 @@ void lapic_set_lint(struct lapic *lapic, unsigned pin, bool level);
 /* The vector waiting to be taken, -1: none.  LAPIC_VECTOR_EXTINT: the interrupt controllers have it. */
 enum { LAPIC_VECTOR_NONE = -1, LAPIC_VECTOR_EXTINT = 256 };
 int lapic_next_vector(const struct lapic *lapic);
-/* The page that the last start-up IPI named; read when CPU_REQUEST_SIPI is served. */
-uint8_t lapic_sipi_page(const struct lapic *lapic);
 /* Moves a vector from IRR to ISR. */
 void lapic_accept(struct lapic *lapic, uint8_t vector);
 uint64_t lapic_read(struct lapic *lapic, uint32_t offset);
@@ -68,6 +66,10 @@ void lapic_write(struct lapic *lapic, uint32_t offset, uint32_t value);
 
 /* Says whose APIC this thread's accesses to FEE00000h reach; without it, the first one's. */
 void lapic_bind_thread(struct lapic *lapic);
+/* CPU_REQUEST_INIT is served: the local APIC's part of it. */
+void lapic_take_init(struct lapic *lapic);
+/* CPU_REQUEST_SIPI is served: clears it, gives the page that the last start-up IPI named; -1: it is gone. */
+int lapic_take_sipi(struct lapic *lapic);
 /* IA32_APIC_BASE was written. */
 void lapic_base_changed(struct lapic *lapic);
 /* Called by the engine when CPU_REQUEST_INTR is pending and the CPU can take an interrupt, after

@@ -112,6 +112,7 @@ const struct state_field cpu_state[] = {
         STATE_SKIP(struct cpu, debug_watch_kind, "the debugger's"),
         STATE_SKIP(struct cpu, debug_watch_linear, "the debugger's"),
         STATE_SKIP(struct cpu, debugger, "host pointer"),
+        STATE_SKIP(struct cpu, others, "of the machine's making"),
         STATE_SKIP(struct cpu, index, "identity"),
         STATE_SKIP(struct cpu, model, "identity; the snapshot names it"),
         STATE_SKIP(struct cpu, memory, "host pointer"),

@@ -8,9 +8,9 @@
  * callouts) comes from slabs that belong to the chunk and go with it.
  *
  * Invariants:
- * 1  Blocks of a chunk lie in rising order in chunk->blocks.
- * 2  Nothing in a chunk is reused while any vCPU may still execute it: chunks are emptied by the
- *    dispatcher only, when no translated code is on any stack.
+ * 1  Blocks of a chunk lie in rising order in chunk->block[].
+ * 2  Nothing in a chunk is reused while any vCPU may still execute it: between dropping its blocks and
+ *    reusing it lies a grace period (smp.c), and no translated code is on this vCPU's stack.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -19,7 +19,7 @@
 #include <unistd.h>
 #include "dbt/internal.h"
 
-enum { STUB_BYTES = 16 * 1024, SLAB_BYTES = 256 * 1024 };
+enum { STUB_BYTES = 16 * 1024, SLAB_BYTES = 256 * 1024, BLOCK_ALIGN = 16 };
 
 /* A file that no one else sees and that may be mapped executable (T16): a memfd, or, where those are
  * forbidden to be executable, an unlinked file in the user's runtime or temporary directory. */
@@ -51,6 +51,12 @@ static int open_backing(size_t bytes)
                 close(fd);
         }
         return -1;
+}
+
+/* Bytes of a chunk's table of blocks; each block takes at least one unit of BLOCK_ALIGN bytes. */
+static size_t block_room(const struct cache *cache)
+{
+        return (size_t)(cache->chunk[0].end - cache->chunk[0].start) / BLOCK_ALIGN * sizeof(struct block *);
 }
 
 bool cache_init(struct cache *cache, uint64_t bytes, GError **error)
@@ -87,7 +93,10 @@ bool cache_init(struct cache *cache, uint64_t bytes, GError **error)
         for (unsigned i = 0; i < CACHE_CHUNKS; i++) {
                 cache->chunk[i].start = cache->rw + STUB_BYTES + i * chunk;
                 cache->chunk[i].end = cache->chunk[i].start + chunk;
-                cache->chunk[i].blocks = g_ptr_array_new();
+                cache->chunk[i].block = mmap(NULL, block_room(cache), PROT_READ | PROT_WRITE,
+                                             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+                if (cache->chunk[i].block == MAP_FAILED)
+                        g_error("no memory for the table of translated blocks: %s", g_strerror(errno));
                 cache->chunk[i].slabs = g_ptr_array_new_with_free_func(g_free);
         }
         cache->p = cache->chunk[0].start;
@@ -97,9 +106,9 @@ bool cache_init(struct cache *cache, uint64_t bytes, GError **error)
 void cache_fini(struct cache *cache)
 {
         for (unsigned i = 0; i < CACHE_CHUNKS; i++) {
-                if (!cache->chunk[i].blocks)
+                if (!cache->chunk[i].block)
                         continue;
-                g_ptr_array_free(cache->chunk[i].blocks, TRUE);
+                munmap(cache->chunk[i].block, block_room(cache));
                 g_ptr_array_free(cache->chunk[i].slabs, TRUE);
         }
         if (cache->rw) {
@@ -117,11 +126,19 @@ unsigned cache_next_chunk(struct cache *cache)
 {
         cache->current = (cache->current + 1) % CACHE_CHUNKS;
         struct cache_chunk *chunk = &cache->chunk[cache->current];
-        g_ptr_array_set_size(chunk->blocks, 0);
+        __atomic_store_n(&chunk->blocks, 0, __ATOMIC_RELEASE);
         g_ptr_array_set_size(chunk->slabs, 0);
         chunk->slab_used = 0;
         cache->p = chunk->start;
         return cache->current;
+}
+
+void cache_add(struct cache *cache, struct block *block)
+{
+        struct cache_chunk *chunk = &cache->chunk[cache->current];
+
+        __atomic_store_n(&chunk->block[chunk->blocks], block, __ATOMIC_RELAXED);
+        __atomic_store_n(&chunk->blocks, chunk->blocks + 1, __ATOMIC_RELEASE);
 }
 
 void *cache_meta(struct cache *cache, size_t bytes)

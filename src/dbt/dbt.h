@@ -42,6 +42,9 @@ struct dbt_options {
         X(EXCEPTIONS, "exceptions delivered") \
         X(INTERRUPTS, "interrupts delivered") \
         X(HALTS, "halts") \
+        X(GRACE, "vCPUs: waits before a page is translated or code memory reused") \
+        X(EXCLUSIVE, "vCPUs: instructions for which the others were stopped") \
+        X(YIELDS, "vCPUs: pause loops that gave the host CPU up") \
         X(CHECKED, "check: blocks run twice and compared") \
         X(CHECK_AGAIN, "check: comparisons repeated") \
         X(CHECK_NOT_C, "check: not compared, instruction executed in C or for a single step") \

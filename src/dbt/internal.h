@@ -42,7 +42,7 @@ enum {
 };
 
 enum { BLOCK_MAX_INSNS = 64, BLOCK_MAX_BYTES = 48 * 1024, CACHE_CHUNKS = 8, JC_ENTRIES = 65536,
-       CONTEXT_CACHE = 4 };
+       CONTEXT_CACHE = 4, DBT_CPUS_MAX = 32 };
 
 /* Bits of the mode that only the translator uses. */
 #define MODE_ONE_INSN (UINT64_C(1) << 17)       /* leave after one instruction (shadow, TF, check) */
@@ -108,14 +108,14 @@ struct block {
         const struct context *context;
         uint16_t guest_bytes, insns;
         uint16_t exits, maps;
-        bool dead;                      /* dropped; still readable until its chunk is evicted */
+        bool dead;                      /* dropped; still readable until its chunk is evicted.  Atomic */
         uint8_t *host;                  /* entry when the page's mapping is known good (executable side) */
         uint8_t *checked;               /* entry that checks the mapping first */
         uint32_t host_bytes;            /* from `checked` */
         struct block_exit *exit;
         struct insn_origin *map;
         struct block_exit *incoming;
-        struct block *hash_next;
+        struct block *hash_next;        /* Atomic: read without the lock */
         struct block *page_next[2];     /* lists of the pages it has bytes in */
         /* For check.c, in contexts with MODE_CHECK only. */
         bool callout;                   /* one instruction executed in C */
@@ -127,13 +127,17 @@ struct block {
 
 struct code_page {
         uint64_t page;                  /* physical page number */
+        bool ready;                     /* nobody holds permission to write it any more: bytes may be read */
         struct block *blocks;           /* through page_next[block->gpa's page == page ? 0 : 1] */
         struct code_page *next;
 };
 
 struct cache_chunk {
         uint8_t *start, *end;           /* writable side */
-        GPtrArray *blocks;              /* in rising order of address */
+        /* In rising order of address.  Room for as many as there can be, so that it never moves: other
+         * threads search it while one appends.  Atomic. */
+        struct block **block;
+        size_t blocks;
         GPtrArray *slabs;               /* metadata memory, freed with the chunk */
         size_t slab_used;
 };
@@ -171,17 +175,22 @@ struct dbt {
         struct cache cache;
         struct stubs stubs[2];          /* by context_wide() */
         uint64_t no_key;                /* jc_key while a kick is pending: no context's */
-        struct block *hash[HASH_BUCKETS];
+        struct block *hash[HASH_BUCKETS];       /* Atomic: read without the lock */
         struct code_page *pages[PAGE_BUCKETS];
         GPtrArray *contexts;            /* struct context *, never freed before the dbt */
         GPtrArray *cpus;                /* struct cpu * */
-        uint64_t generation;            /* rises when blocks are evicted */
+        uint64_t generation;            /* rises when blocks are evicted.  Atomic */
+        bool evicting;                  /* somebody waits to reuse a chunk (dbt_slow_translate) */
         struct memory_listener listener;
-        struct lock written_lock;       /* written[]: writes to code pages by other threads than vCPUs' */
-        GArray *written;
-        uint64_t counter[DBT_COUNTS];
+        uint64_t counter[DBT_COUNTS];   /* what is counted under the lock; atomic, relaxed */
         bool bmi2, xsave;
-        bool running;                   /* vCPU threads have been started */
+        bool smp;                       /* there are several vCPUs; set before any runs */
+        bool crowded;                   /* more of them than host CPUs */
+        /* smp.c */
+        pthread_mutex_t smp_mutex;
+        pthread_cond_t smp_changed;
+        uint32_t grace_waiters;         /* Atomic */
+        struct dbt_cpu *exclusive;      /* written under smp_mutex.  Atomic */
         uint64_t xsave_mask;            /* components reset or restored on entry */
 };
 
@@ -221,6 +230,12 @@ struct dbt_cpu {
         uint64_t extra_mode;            /* or-ed into the mode: MODE_CHECK when blocks are checked */
         struct check *check;            /* check.c; NULL: blocks are not checked */
         bool sleeping;                  /* in dbt_wait().  Atomic */
+        bool stopped;                   /* stands still for somebody's exclusive section (smp_mutex) */
+        bool locked_bounce;             /* the access in the bounce buffer opened an exclusive section */
+        uint32_t epoch;                 /* smp.c: odd while online.  Atomic */
+        uint32_t exclusive_depth;       /* of cpu_exclusive_begin() */
+        uint32_t pauses;                /* PAUSE instructions since the last yield */
+        uint64_t counter[DBT_COUNTS];   /* what its own thread counts; atomic, relaxed */
         int (*interrupt_vector)(struct cpu *cpu);
         void *stack;                    /* mapping that holds stack and this struct */
         size_t mapping_bytes;
@@ -239,6 +254,7 @@ void cache_fini(struct cache *cache);
  * dropped (dbt_evict_chunk), when there is none. */
 bool cache_has_room(const struct cache *cache, size_t need);
 unsigned cache_next_chunk(struct cache *cache);         /* index of the chunk that is now current, emptied */
+void cache_add(struct cache *cache, struct block *block);       /* the one just emitted */
 void *cache_meta(struct cache *cache, size_t bytes);    /* metadata that lives as long as the chunk; zeroed */
 struct block *cache_find(const struct cache *cache, const uint8_t *host);      /* executable side */
 static inline const uint8_t *cache_rx(const struct cache *cache, const uint8_t *rw) { return rw - cache->rw + cache->rx; }
@@ -259,13 +275,19 @@ void block_link(struct dbt *dbt, struct block_exit *exit, struct block *to);
 void block_evict_chunk(struct dbt *dbt, unsigned chunk);
 /* Drops blocks with bytes in [gpa, gpa+size). */
 void block_drop_range(struct dbt *dbt, gpa_t gpa, size_t size);
+/* The page is to be translated from: marks it, and takes write permission to it out of every TLB.  False: after
+ * a grace period (smp.c) block_page_ready() says that its bytes can be read, and not before. */
+bool block_page_arm(struct dbt *dbt, gpa_t gpa, const uint8_t *host);
+void block_page_ready(struct dbt *dbt, gpa_t gpa);
 static inline struct jc_entry *jc_slot(struct dbt_cpu *dcpu, uint64_t rip) { return &dcpu->jc[rip & (JC_ENTRIES - 1)]; }
 
 /* -- translate.c ------------------------------------------------------------------------------- */
 
 /* Translates the block at rip (linear address within gpa's page).  NULL: fetching its first
- * instruction raised an exception in the guest.  max_insns 0: the usual limit. */
-struct block *dbt_translate(struct cpu *cpu, const struct context *context, uint64_t rip, gpa_t gpa, unsigned max_insns);
+ * instruction raised an exception in the guest; or *unready is not ~0, but a page to make ready first.
+ * max_insns 0: the usual limit.  The current chunk must have room. */
+struct block *dbt_translate(struct cpu *cpu, const struct context *context, uint64_t rip, gpa_t gpa, unsigned max_insns,
+                            gpa_t *unready);
 
 /* -- Called from translated code [gpr] --------------------------------------------------------- */
 
@@ -275,6 +297,8 @@ int dbt_commit(struct cpu *cpu, const uint8_t *return_address);
 bool dbt_string(struct cpu *cpu, const struct insn *insn);
 /* In front of an instruction with a breakpoint: fault, stop for the debugger, or go on. */
 bool dbt_breakpoint(struct cpu *cpu, const struct insn *insn);
+/* PAUSE, with several vCPUs. */
+bool dbt_pause(struct cpu *cpu, const struct insn *insn);
 bool dbt_raise_ud(struct cpu *cpu, const struct insn *insn);
 bool dbt_raise_nm(struct cpu *cpu, const struct insn *insn);
 bool dbt_raise_gp0(struct cpu *cpu, const struct insn *insn);
@@ -289,6 +313,7 @@ enum {
         ACCESS_DESC_SEGMENT_SHIFT = 16,
         ACCESS_DESC_SPAN = 1 << 20,             /* the first of a span: dcpu->span_* say what else must be reachable */
         ACCESS_DESC_SPAN_WRITE = 1 << 21,
+        ACCESS_DESC_LOCKED = 1 << 22,           /* reads and writes as one, as others see it */
 };
 
 /* -- restore.c --------------------------------------------------------------------------------- */
@@ -303,6 +328,22 @@ char *dbt_describe_block(struct dbt *dbt, const struct block *block);
 /* The same to the trace. */
 void dbt_dump_block(struct dbt *dbt, const struct block *block);
 
-static inline void dbt_count(struct dbt *dbt, enum dbt_counter counter, uint64_t n) { dbt->counter[counter] += n; }
+/* Each counter has one writer at a time: a vCPU's own thread, or who holds dbt->lock. */
+static inline void counter_add(uint64_t *counter, uint64_t n)
+{
+        __atomic_store_n(counter, __atomic_load_n(counter, __ATOMIC_RELAXED) + n, __ATOMIC_RELAXED);
+}
+
+static inline void dbt_count(struct dbt_cpu *dcpu, enum dbt_counter counter, uint64_t n) { counter_add(&dcpu->counter[counter], n); }
+static inline void dbt_count_locked(struct dbt *dbt, enum dbt_counter counter, uint64_t n) { counter_add(&dbt->counter[counter], n); }
+
+/* Blocks dropped because of writes, so far: whether a write of this thread has done it. */
+static inline uint64_t dbt_invalidated(const struct dbt *dbt)
+{
+        return __atomic_load_n(&dbt->counter[DBT_COUNT_INVALIDATED], __ATOMIC_RELAXED);
+}
+
+static inline bool block_dead(const struct block *block) { return __atomic_load_n(&block->dead, __ATOMIC_ACQUIRE); }
+static inline uint64_t dbt_generation(const struct dbt *dbt) { return __atomic_load_n(&dbt->generation, __ATOMIC_ACQUIRE); }
 
 #endif

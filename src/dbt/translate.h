@@ -45,6 +45,7 @@ enum cold_kind {
         COLD_STORE,             /* miss of a store or read-modify-write: help; back, or the tail on the bounce buffer */
         COLD_EXIT,              /* stub of an edge that is not chained */
         COLD_POLL_EXIT,         /* taken backward edge: look for a kick, then go */
+        COLD_EDGE,              /* taken edge whose own jump cannot be patched while others execute it */
         COLD_LEAVE,             /* leave with a RIP known now */
         COLD_RAISE,             /* an exception known now, through a callout */
         COLD_INDIRECT,          /* 64-bit indirect branch not in the jump cache: says which one it was */
@@ -86,6 +87,7 @@ struct translator {
         bool vector;                    /* an instruction so far touches vector state */
         bool poll_after;                /* interrupts may have become deliverable: look after this one */
         gpa_t page;                     /* of the block's first byte */
+        gpa_t unready;                  /* a page whose bytes cannot be read yet, or ~0 */
         struct cold cold[MAX_COLD];
         unsigned colds;
         unsigned open_store;            /* index + 1 of the COLD_STORE whose tail is being emitted */
@@ -213,6 +215,8 @@ void translate_move_stack(struct translator *t, int32_t bytes);
 
 /* -- translate_flow.c -------------------------------------------------------------------------- */
 
+/* A jump that leaves the block, its displacement where it can be patched: returns the displacement's place. */
+uint8_t *translate_exit_jmp(struct translator *t);
 void translate_jcc(struct translator *t);
 void translate_jmp(struct translator *t);
 void translate_call(struct translator *t);

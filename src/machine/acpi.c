@@ -193,12 +193,47 @@ static guint add_fadt(GByteArray *tables, GByteArray *script, guint facs, guint 
         return start;
 }
 
+static void put64(GByteArray *bytes, uint64_t value)
+{
+        put32(bytes, (uint32_t)value);
+        put32(bytes, (uint32_t)(value >> 32));
+}
+
+/* Name (\P64W, Buffer () { ... }): a QWord address space descriptor (ACPI 2.0, 6.4.3.5.1) and the end tag. */
+static void put_window64(GByteArray *tables, uint64_t base, uint64_t end)
+{
+        unsigned size = end > base ? 46 + 2 : 2;
+
+        put8(tables, 0x08);                     /* NameOp */
+        put_text(tables, "P64W", 4);
+        put8(tables, 0x11);                     /* BufferOp */
+        put8(tables, (uint8_t)(size + 3));      /* PkgLength: itself, the size, the bytes */
+        put8(tables, 0x0a);                     /* BytePrefix */
+        put8(tables, (uint8_t)size);
+        if (end > base) {
+                put8(tables, 0x8a);
+                put16(tables, 43);
+                put8(tables, 0);                /* memory */
+                put8(tables, 0x0c);             /* a window of the bridge, both ends fixed, positive decode */
+                put8(tables, 0x03);             /* read and write, cacheable */
+                put64(tables, 0);
+                put64(tables, base);
+                put64(tables, end - 1);
+                put64(tables, 0);
+                put64(tables, end - base);
+        }
+        put8(tables, 0x79);
+        put8(tables, 0);
+}
+
 /* One Processor object a vCPU, in AML (ACPI 2.0, 17.2): Scope (\_SB) { Processor (C000, 0, 0, 0) {} ... } */
-static guint add_ssdt(GByteArray *tables, unsigned cpus)
+static guint add_ssdt(GByteArray *tables, const struct acpi_machine *machine)
 {
         guint start = table_begin(tables, "SSDT", 1);
+        unsigned cpus = machine->cpus;
         unsigned length = 3 + 5 + cpus * 13;    /* PkgLength itself, the name, the processors */
 
+        put_window64(tables, machine->window64_base, machine->window64_end);
         put8(tables, 0x10);                     /* ScopeOp */
         put8(tables, (uint8_t)(0x80 | (length & 15)));
         put8(tables, (uint8_t)(length >> 4));
@@ -294,7 +329,7 @@ static uint32_t table_length(const GByteArray *tables, guint start)
         return at[0] | at[1] << 8 | at[2] << 16 | (uint32_t)at[3] << 24;
 }
 
-void acpi_build(unsigned cpus, struct acpi_tables *result)
+void acpi_build(const struct acpi_machine *machine, struct acpi_tables *result)
 {
         enum { FADT, SSDT, MADT, IN_RSDT };
         GByteArray *tables = g_byte_array_new(), *script = g_byte_array_new(), *rsdp;
@@ -305,8 +340,8 @@ void acpi_build(unsigned cpus, struct acpi_tables *result)
         facs = add_facs(tables);                /* first: it must be 64-byte aligned */
         dsdt = add_dsdt(tables);
         in_rsdt[FADT] = add_fadt(tables, script, facs, dsdt);
-        in_rsdt[SSDT] = add_ssdt(tables, cpus);
-        in_rsdt[MADT] = add_madt(tables, cpus);
+        in_rsdt[SSDT] = add_ssdt(tables, machine);
+        in_rsdt[MADT] = add_madt(tables, machine->cpus);
         rsdt = add_rsdt(tables, script, in_rsdt, IN_RSDT);
         rsdp = make_rsdp(rsdt);
         script_pointer(script, RSDP_FILE, 16);

@@ -4,6 +4,13 @@
 #define LODGER_MACHINE_ACPI_H
 
 #include <glib.h>
+#include <stdint.h>
+
+/* What the tables depend on. */
+struct acpi_machine {
+        unsigned cpus;
+        uint64_t window64_base, window64_end;   /* PCI memory above 4 GiB; equal: none */
+};
 
 struct acpi_tables {
         GBytes *rsdp;           /* file "etc/acpi/rsdp" */
@@ -13,6 +20,6 @@ struct acpi_tables {
 
 /* Pointers in the tables are offsets into their file, and checksums are left 0: the firmware runs the
  * loader's script, which puts both right wherever it has placed the files. */
-void acpi_build(unsigned cpus, struct acpi_tables *tables);
+void acpi_build(const struct acpi_machine *machine, struct acpi_tables *tables);
 
 #endif

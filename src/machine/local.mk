@@ -22,6 +22,7 @@ lodger_core_SOURCES += \
         src/machine/pc.c \
         src/machine/pci.c \
         src/machine/pci.h \
+        src/machine/pci_msi.c \
         src/machine/storage.c \
         src/machine/storage.h
 

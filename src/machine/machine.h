@@ -12,6 +12,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+enum { MACHINE_CPUS_MAX = 32 };
+
 struct machine_config {
         char *name;                     /* NULL: "lodger-PID" */
         char *engine;                   /* "auto", "dbt" */

@@ -214,6 +214,16 @@ bool machine_press_keys(struct machine *machine, const char *const *chords, GErr
         return machine_input_result(result, result == INPUT_OK ? NULL : chords[-1], error);
 }
 
+bool machine_set_key(struct machine *machine, const char *name, bool down, GError **error)
+{
+        enum input_result result;
+
+        lock_acquire(&machine->lock);
+        result = input_press_key(machine->input, input_find_key(name), down);
+        lock_release(&machine->lock);
+        return machine_input_result(result, name, error);
+}
+
 bool machine_type_text(struct machine *machine, const char *text, GError **error)
 {
         enum input_result result;

@@ -63,6 +63,8 @@ bool machine_render(struct machine *machine, struct surface *surface, GError **e
 
 /* Each chord is pressed and released after the one before: "ctrl-alt-delete". */
 bool machine_press_keys(struct machine *machine, const char *const *chords, GError **error);
+/* One key by its name ("a", "ctrl"). */
+bool machine_set_key(struct machine *machine, const char *name, bool down, GError **error);
 bool machine_type_text(struct machine *machine, const char *text, GError **error);
 void machine_move_mouse(struct machine *machine, int right, int down, int wheel);
 /* enum input_button bits held from now on. */

@@ -13,7 +13,7 @@
  *      fec00000            I/O APIC
  *      fee00000            local APIC
  *      fffc0000-ffffffff   firmware (its size counted back from 4 GiB)
- *      100000000-          the rest of RAM
+ *      100000000-          the rest of RAM; above it, from the next GiB on, PCI memory of 64 bits
  *
  * Interrupts: an ISA line goes to the 8259 pair and to the I/O APIC pin of the same number, except
  * the timer: line 0 of the pair, pin 2 of the I/O APIC (the MADT says so).  The pair's output is
@@ -168,6 +168,17 @@ static void pc_deliver(void *opaque, uint8_t vector, uint8_t dest, bool logical,
                 lapic_deliver(lowest, vector, LAPIC_FIXED, level);
 }
 
+/* An interrupt message of a PCI device (SDM 3A, 11.11): address bits 19-12 destination, 3 redirection hint, 2
+ * logical; data bits 7-0 vector, 10-8 delivery mode, 15 level-triggered. */
+static void pc_pci_message(void *opaque, uint64_t address, uint32_t data)
+{
+        uint8_t mode = data >> 8 & 7;
+
+        if ((address & 8) && (address & 4) && mode == IOAPIC_FIXED)
+                mode = IOAPIC_LOWEST;
+        pc_deliver(opaque, (uint8_t)data, (uint8_t)(address >> 12), address & 4, mode, data >> 15 & 1);
+}
+
 /* The timer makes up for ticks that a busy host delayed: it hears which were taken, and when the guest
  * itself held them back. */
 static void pc_line_taken(void *opaque, int line)
@@ -230,6 +241,7 @@ static bool pc_add_pci(struct machine *machine, const uint8_t *low_rom, GError *
         i440fx_set_rom(machine->host_bridge, low_rom);
         for (unsigned line = 0; line < 4; line++)
                 pci_bus_connect(machine->pci, line, piix3_pirq(machine->isa_bridge, line));
+        pci_bus_connect_messages(machine->pci, pc_pci_message, machine);
         /* PIRQs can be routed to these lines only (datasheet, PIRQRC). */
         for (unsigned number = 3; number < PC_ISA_IRQS; number++)
                 if (number != 8 && number != 13)
@@ -366,9 +378,22 @@ static GBytes *pc_make_e820(const struct machine *machine)
         return g_byte_array_free_to_bytes(bytes);
 }
 
+/* Where PCI memory above 4 GiB lies: from the GiB after RAM to the end of what the CPU can address. */
+static void pc_find_window64(const struct machine *machine, struct acpi_machine *acpi)
+{
+        const struct cpu_model *model = machine->cpu[0]->model;
+        uint64_t gib = UINT64_C(1) << 30, ram_end = FOUR_GIB + machine->ram_bytes - machine->low_ram_bytes;
+
+        if (!cpu_model_has(model, FEATURE_LM) || model->physical_bits <= 32)
+                return;
+        acpi->window64_base = (ram_end + gib - 1) & ~(gib - 1);
+        acpi->window64_end = MAX(UINT64_C(1) << MIN(model->physical_bits, 46), acpi->window64_base);
+}
+
 static bool pc_add_fw_cfg(struct machine *machine, GError **error)
 {
         struct device *fw_cfg = machine->fw_cfg = machine_add_device(machine, "fw_cfg", "fw_cfg");
+        struct acpi_machine acpi = { .cpus = machine->cpus };
         struct acpi_tables tables;
 
         if (!machine_start_device(fw_cfg, error))
@@ -379,7 +404,8 @@ static bool pc_add_fw_cfg(struct machine *machine, GError **error)
         /* The firmware would wait 2.5 seconds for a key to open its boot menu. */
         fw_cfg_set_u16(fw_cfg, FW_CFG_BOOT_MENU, 0);
         fw_cfg_add_file(fw_cfg, "etc/e820", pc_make_e820(machine));
-        acpi_build(machine->cpus, &tables);
+        pc_find_window64(machine, &acpi);
+        acpi_build(&acpi, &tables);
         fw_cfg_add_file(fw_cfg, "etc/acpi/rsdp", tables.rsdp);
         fw_cfg_add_file(fw_cfg, "etc/acpi/tables", tables.tables);
         fw_cfg_add_file(fw_cfg, "etc/table-loader", tables.loader);
@@ -431,6 +457,10 @@ void pc_reset(struct machine *machine)
                 cpu_reset(machine->cpu[i], false);
                 machine->cpu[i]->a20 = true;
                 lapic_reset(machine->lapic[i], false);
+                /* What was on its way before the reset is lost. */
+                __atomic_fetch_and(&machine->cpu[i]->request, ~(uint32_t)(CPU_REQUEST_INTR | CPU_REQUEST_NMI |
+                                                                           CPU_REQUEST_INIT | CPU_REQUEST_SIPI),
+                                   __ATOMIC_SEQ_CST);
                 /* The same once more on its own thread, where the engine drops what it has cached. */
                 cpu_request(machine->cpu[i], CPU_REQUEST_RESET);
         }

@@ -12,6 +12,7 @@
 #include "machine/pci.h"
 
 enum { CONFIG_ADDRESS = 0xcf8, CONFIG_DATA = 0xcfc };
+enum { PCI_STATUS_INTERRUPT = 1 << 3, PCI_HEADER_BYTES = 0x40 };
 #define CONFIG_ENABLE (1u << 31)
 #define CONFIG_ADDRESS_BITS 0x80fffffcu
 
@@ -21,6 +22,8 @@ struct pci_bus {
         struct pci_device *slot[256];           /* by device and function */
         struct irq line[4];
         uint32_t asserted[4];                   /* derived: devices pulling each line */
+        void (*message)(void *opaque, uint64_t address, uint32_t data);
+        void *message_opaque;
 };
 
 static const struct state_field bus_fields[] = {
@@ -29,6 +32,8 @@ static const struct state_field bus_fields[] = {
         STATE_SKIP(struct pci_bus, slot, "wiring"),
         STATE_SKIP(struct pci_bus, line, "wiring"),
         STATE_SKIP(struct pci_bus, asserted, "derived from the devices' INTx levels"),
+        STATE_SKIP(struct pci_bus, message, "wiring"),
+        STATE_SKIP(struct pci_bus, message_opaque, "wiring"),
         STATE_END
 };
 
@@ -43,6 +48,11 @@ const struct state_field pci_device_fields[] = {
         STATE_SKIP(struct pci_device, bus, "wiring"),
         STATE_SKIP(struct pci_device, devfn, "wiring"),
         STATE_SKIP(struct pci_device, intx, "derived by the device's update function"),
+        STATE_SKIP(struct pci_device, intx_driven, "derived from intx and the command register"),
+        STATE_SKIP(struct pci_device, next_capability, "fixed by the device's class"),
+        STATE_SKIP(struct pci_device, last_capability, "fixed by the device's class"),
+        STATE_SKIP(struct pci_device, msi, "fixed by the device's class"),
+        STATE_SKIP(struct pci_device, msix, "a part of the device's own struct"),
         STATE_END
 };
 
@@ -53,9 +63,25 @@ static unsigned bar_offset(unsigned n)
         return n == PCI_BAR_ROM ? PCI_ROM_BAR : PCI_BAR0 + 4 * n;
 }
 
-uint32_t pci_bar_base(const struct pci_device *pci, unsigned n)
+uint64_t pci_bar_base(const struct pci_device *pci, unsigned n)
 {
-        return pci_get32(pci->config, bar_offset(n)) & ~(pci->bar[n].size - 1);
+        uint64_t value = pci_get32(pci->config, bar_offset(n));
+
+        if (pci->bar[n].wide)
+                value |= (uint64_t)pci_get32(pci->config, bar_offset(n) + 4) << 32;
+        return value & ~(pci->bar[n].size - 1);
+}
+
+/* Whether a memory BAR's address is one: 0 and what sizing leaves there are "not assigned yet".  Mapping
+ * those would cover RAM or the firmware for the instant a guest sizes the BAR.  A 64-bit BAR is sized in two
+ * steps, so either half of ones counts. */
+static bool bar_is_assigned(const struct pci_bar *bar, uint64_t base)
+{
+        if (!base)
+                return false;
+        if (!bar->wide)
+                return base != (uint32_t)~(bar->size - 1);
+        return base >> 32 != UINT32_MAX && (uint32_t)base != (uint32_t)~(bar->size - 1);
 }
 
 /* Brings the maps in line with the command register and the BARs. */
@@ -65,19 +91,17 @@ static void pci_update_bars(struct pci_device *pci)
 
         for (unsigned n = 0; n < PCI_BARS; n++) {
                 const struct pci_bar *bar = &pci->bar[n];
-                uint32_t base;
+                uint64_t base;
 
                 if (!bar->size)
                         continue;
                 base = pci_bar_base(pci, n);
-                /* Address 0 and the all-ones pattern of sizing are "not assigned yet": mapping them
-                 * would cover RAM or the firmware for the instant a guest sizes the BAR. */
                 if (bar->ports) {
                         bool on = (command & PCI_COMMAND_IO) && base && base + bar->size <= 0x10000;
 
                         ports_move(bar->ports, on ? (uint16_t)base : 0, on);
                 } else if (bar->region) {
-                        bool on = (command & PCI_COMMAND_MEMORY) && base && base != ~(bar->size - 1);
+                        bool on = (command & PCI_COMMAND_MEMORY) && bar_is_assigned(bar, base);
 
                         if (n == PCI_BAR_ROM && !(pci->config[PCI_ROM_BAR] & 1))
                                 on = false;
@@ -86,14 +110,14 @@ static void pci_update_bars(struct pci_device *pci)
         }
 }
 
-static void pci_bar_declare(struct pci_device *pci, unsigned n, uint32_t size, unsigned flags)
+static void pci_bar_declare(struct pci_device *pci, unsigned n, uint64_t size, unsigned flags)
 {
         unsigned offset = bar_offset(n);
 
         g_assert(n < PCI_BARS && size >= 4 && !(size & (size - 1)) && !pci->bar[n].size);
         pci->bar[n].size = size;
         pci_put32(pci->defaults, offset, flags);
-        pci_put32(pci->writable, offset, ~(size - 1) | (n == PCI_BAR_ROM));
+        pci_put32(pci->writable, offset, (uint32_t)~(size - 1) | (n == PCI_BAR_ROM));
 }
 
 void pci_bar_ports(struct pci_device *pci, unsigned n, uint32_t size, struct port_range *ports)
@@ -106,6 +130,16 @@ void pci_bar_ports(struct pci_device *pci, unsigned n, uint32_t size, struct por
 void pci_bar_memory(struct pci_device *pci, unsigned n, uint32_t size, unsigned flags, struct memory_region *region)
 {
         pci_bar_declare(pci, n, size, flags & PCI_BAR_PREFETCH);
+        pci->bar[n].region = region;
+        memory_region_set(region, 0, false);
+}
+
+void pci_bar_memory64(struct pci_device *pci, unsigned n, uint64_t size, unsigned flags, struct memory_region *region)
+{
+        g_assert(n < PCI_BAR_ROM - 1 && !pci->bar[n + 1].size);
+        pci_bar_declare(pci, n, size, (flags & PCI_BAR_PREFETCH) | PCI_BAR_64);
+        pci_put32(pci->writable, bar_offset(n + 1), (uint32_t)(~(size - 1) >> 32));
+        pci->bar[n].wide = true;
         pci->bar[n].region = region;
         memory_region_set(region, 0, false);
 }
@@ -140,16 +174,41 @@ void pci_identify(struct pci_device *pci, uint16_t vendor, uint16_t device, uint
         pci->write_clears[PCI_STATUS + 1] = 0xf9;       /* error bits of the status register */
 }
 
+/* Brings the wire in line with what the device wants and the guest allows. */
+static void pci_update_intx(struct pci_device *pci)
+{
+        bool level = pci->intx && !(pci_get16(pci->config, PCI_COMMAND) & PCI_COMMAND_INTX_OFF);
+        unsigned line;
+
+        if (pci->intx_driven == level || !pci->bus || !pci->config[PCI_INTERRUPT_PIN])
+                return;
+        pci->intx_driven = level;
+        line = pci_line_of(pci->devfn, pci->config[PCI_INTERRUPT_PIN]);
+        pci->bus->asserted[line] += level ? 1 : (uint32_t)-1;
+        irq_set(&pci->bus->line[line], pci->bus->asserted[line] != 0);
+}
+
 void pci_device_reset(struct pci_device *pci)
 {
+        pci_set_intx(pci, false);
         memcpy(pci->config, pci->defaults, sizeof(pci->config));
         pci_update_bars(pci);
-        pci_set_intx(pci, false);
+        pci_msix_reset(pci);
 }
 
 void pci_device_restored(struct pci_device *pci)
 {
+        unsigned end = pci->last_capability ? pci->next_capability : PCI_HEADER_BYTES;
+
+        /* What a class fixes is not the saved state's to choose: identity, pins and the capability list. */
+        for (unsigned i = 0; i < end; i++) {
+                uint8_t may_change = pci->writable[i] | pci->write_clears[i];
+
+                pci->config[i] = (uint8_t)((pci->config[i] & may_change) | (pci->defaults[i] & ~may_change));
+        }
         pci_update_bars(pci);
+        pci_update_intx(pci);
+        pci_msix_restored(pci);
 }
 
 unsigned pci_line_of(unsigned devfn, unsigned pin)
@@ -160,14 +219,8 @@ unsigned pci_line_of(unsigned devfn, unsigned pin)
 
 void pci_set_intx(struct pci_device *pci, bool level)
 {
-        unsigned line;
-
-        if (pci->intx == level || !pci->bus || !pci->config[PCI_INTERRUPT_PIN])
-                return;
         pci->intx = level;
-        line = pci_line_of(pci->devfn, pci->config[PCI_INTERRUPT_PIN]);
-        pci->bus->asserted[line] += level ? 1 : (uint32_t)-1;
-        irq_set(&pci->bus->line[line], pci->bus->asserted[line] != 0);
+        pci_update_intx(pci);
 }
 
 /* -- Configuration cycles ---------------------------------------------------------------------- */
@@ -192,10 +245,19 @@ static void config_write(struct pci_device *pci, unsigned offset, uint32_t value
                 mapping |= at == PCI_COMMAND || (at >= PCI_BAR0 && at < PCI_BAR0 + 24) ||
                            (at >= PCI_ROM_BAR && at < PCI_ROM_BAR + 4);
         }
-        if (mapping)
+        if (mapping) {
                 pci_update_bars(pci);
+                pci_update_intx(pci);
+        }
+        pci_msix_config_written(pci);
         if (pci->config_written)
                 pci->config_written(pci, offset, size);
+}
+
+static uint8_t config_byte(const struct pci_device *pci, unsigned offset)
+{
+        /* Interrupt status: what the device wants, whether or not INTx is switched off (PCI 3.0, 6.2.3). */
+        return pci->config[offset] | (offset == PCI_STATUS && pci->intx ? PCI_STATUS_INTERRUPT : 0);
 }
 
 static uint32_t address_read(void *opaque, uint16_t port, unsigned size)
@@ -225,7 +287,7 @@ static uint32_t data_read(void *opaque, uint16_t port, unsigned size)
         if (!pci)
                 return 0xffffffff;
         for (unsigned i = 0; i < size; i++)
-                value |= (uint32_t)(offset + i < 256 ? pci->config[offset + i] : 0xff) << 8 * i;
+                value |= (uint32_t)(offset + i < 256 ? config_byte(pci, offset + i) : 0xff) << 8 * i;
         TRACE(IO, "pci %02x.%x config %02x read %x", pci->devfn >> 3, pci->devfn & 7, offset, value);
         return value;
 }
@@ -250,6 +312,27 @@ static const struct port_ops data_ops = { data_read, data_write, 4 };
 void pci_bus_connect(struct device *bus, unsigned line, struct irq irq)
 {
         ((struct pci_bus *)bus)->line[line & 3] = irq;
+}
+
+void pci_bus_connect_messages(struct device *bus, void (*send)(void *opaque, uint64_t address, uint32_t data), void *opaque)
+{
+        struct pci_bus *pci_bus = (struct pci_bus *)bus;
+
+        pci_bus->message = send;
+        pci_bus->message_opaque = opaque;
+}
+
+void pci_bus_message(struct pci_bus *bus, uint64_t address, uint32_t data)
+{
+        /* The local APICs' page takes messages; anywhere else the write is an ordinary one (SDM 3A, 11.11.1). */
+        if (address >> 20 == 0xfee) {
+                if (bus && bus->message)
+                        bus->message(bus->message_opaque, address, data);
+        } else if (bus) {
+                uint8_t bytes[4] = { (uint8_t)data, (uint8_t)(data >> 8), (uint8_t)(data >> 16), (uint8_t)(data >> 24) };
+
+                memory_write(bus->device.env->memory, address, bytes, sizeof(bytes));
+        }
 }
 
 struct pci_device *pci_bus_device(struct device *bus, unsigned devfn)

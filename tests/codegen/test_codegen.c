@@ -100,7 +100,8 @@ static char *describe(const struct sample *sample)
         lock_acquire(&dbt->lock);
         const struct context *context = context_intern(dbt, cpu->mode, cpu->seg[SEG_CS].base,
                                                                cpu->seg[SEG_CS].limit, 0);
-        struct block *block = dbt_translate(cpu, context, CODE, CODE, 0);
+        gpa_t unready;
+        struct block *block = dbt_translate(cpu, context, CODE, CODE, 0, &unready);
         lock_release(&dbt->lock);
         ck_assert_ptr_nonnull(block);
         char *text = dbt_describe_block(dbt, block);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * test_pci.c - configuration mechanism 1, BARs, interrupt routing, the PAM map of the host bridge,
+ * test_pci.c - configuration mechanism 1, BARs, capabilities, MSI and MSI-X, interrupt routing, the PAM map of the host bridge,
  * the reset control register, and power management with its soft-off.
  */
 #include "board_fixture.h"
@@ -17,7 +17,18 @@ static uint8_t rom[128 << 10];
 
 struct test_card {
         struct pci_device pci;
+        struct pci_msix msix;
 };
+
+static struct { uint64_t address; uint32_t data; unsigned count; } message;
+
+static void message_arrived(void *opaque, uint64_t address, uint32_t data)
+{
+        (void)opaque;
+        message.address = address;
+        message.data = data;
+        message.count++;
+}
 
 static uint32_t card_port_read(void *opaque, uint16_t port, unsigned size)
 {
@@ -55,6 +66,10 @@ static bool card_create(struct device *device, GError **error)
         pci_bar_ports(&test_card->pci, 0, 32, ports_map(device->env->ports, 0, 32, &card_port_ops, device, "card"));
         pci_bar_memory(&test_card->pci, 1, 4096, 0,
                        memory_map_mmio(device->env->memory, 0, 4096, &card_ops, device, 20, "card"));
+        pci_bar_memory64(&test_card->pci, 4, 0x4000, PCI_BAR_PREFETCH,
+                         memory_map_mmio(device->env->memory, 0, 0x4000, &card_ops, device, 20, "card, wide"));
+        pci_msi_add(&test_card->pci);
+        pci_msix_add(&test_card->pci, &test_card->msix, 2, 3);
         return true;
 }
 
@@ -63,11 +78,22 @@ static void card_reset(struct device *device)
         pci_device_reset((struct pci_device *)device);
 }
 
-static const struct state_field card_fields[] = { STATE_STRUCT(struct test_card, pci, pci_device_fields), STATE_END };
+static bool card_post_load(struct device *device, GError **error)
+{
+        (void)error;
+        pci_device_restored((struct pci_device *)device);
+        return true;
+}
+
+static const struct state_field card_fields[] = {
+        STATE_STRUCT(struct test_card, pci, pci_device_fields),
+        STATE_STRUCT(struct test_card, msix, pci_msix_fields),
+        STATE_END
+};
 
 static const struct device_class test_card_class = {
         .name = "test-card", .description = "card", .size = sizeof(struct test_card), .state = card_fields,
-        .create = card_create, .reset = card_reset,
+        .create = card_create, .reset = card_reset, .post_load = card_post_load,
 };
 
 DEVICE_CLASS(test_card_class);
@@ -91,6 +117,8 @@ static void begin(void)
         i440fx_set_rom(host, rom);
         for (unsigned line = 0; line < 4; line++)
                 pci_bus_connect(bus, line, piix3_pirq(isa, line));
+        memset(&message, 0, sizeof(message));
+        pci_bus_connect_messages(bus, message_arrived, NULL);
         piix3_connect_isa(isa, 11, board_wire(&board, 11));
         piix4_pm_connect_sci(pm, board_wire(&board, 9));
         lock_acquire(&board.lock);
@@ -177,8 +205,8 @@ START_TEST(bars_are_sized_and_moved)
         ck_assert_uint_eq(config_get(3, 0, 0x10, 4), 0xffffffe1);
         config_set(3, 0, 0x14, 0xffffffff, 4);
         ck_assert_uint_eq(config_get(3, 0, 0x14, 4), 0xfffff000);
-        config_set(3, 0, 0x18, 0xffffffff, 4);
-        ck_assert_uint_eq(config_get(3, 0, 0x18, 4), 0);
+        config_set(3, 0, 0x1c, 0xffffffff, 4);
+        ck_assert_uint_eq(config_get(3, 0, 0x1c, 4), 0);
         config_set(3, 0, 0x10, 0xc000, 4);
         config_set(3, 0, 0x14, 0xfe000000, 4);
         ck_assert_uint_eq(in(&board, 0xc003, 1), 0xff);                 /* not enabled */
@@ -193,6 +221,143 @@ START_TEST(bars_are_sized_and_moved)
         lock_release(&board.lock);
         ck_assert_uint_eq(in(&board, 0xc105, 1), 0xff);
         ck_assert_uint_eq(peek(0xfe000007), 0xff);
+        end();
+}
+END_TEST
+
+START_TEST(wide_bars_go_above_4_gib)
+{
+        begin();
+        config_set(3, 0, 4, 2, 2);
+        config_set(3, 0, 0x20, 0xffffffff, 4);
+        config_set(3, 0, 0x24, 0xffffffff, 4);
+        ck_assert_uint_eq(config_get(3, 0, 0x20, 4), 0xffffc00c);
+        ck_assert_uint_eq(config_get(3, 0, 0x24, 4), 0xffffffff);
+        config_set(3, 0, 0x20, 0x40004000, 4);
+        ck_assert_uint_eq(peek(UINT64_C(0xffffffff40004001)), 0xff);    /* half sized: nowhere */
+        config_set(3, 0, 0x24, 0x23, 4);
+        ck_assert_uint_eq(peek(UINT64_C(0x2340004003)), 0x43);
+        ck_assert_uint_eq(peek(UINT64_C(0x2340008003)), 0xff);
+        ck_assert_uint_eq(pci_bar_base((struct pci_device *)card, 4), UINT64_C(0x2340004000));
+        config_set(3, 0, 0x24, 0, 4);
+        ck_assert_uint_eq(peek(UINT64_C(0x2340004003)), 0xff);
+        ck_assert_uint_eq(peek(0x40004003), 0x43);
+        end();
+}
+END_TEST
+
+START_TEST(capabilities_are_listed)
+{
+        unsigned at;
+
+        begin();
+        ck_assert_uint_eq(config_get(3, 0, 6, 2) & 0x10, 0x10);
+        at = config_get(3, 0, 0x34, 1);
+        ck_assert_uint_eq(config_get(3, 0, at, 1), PCI_CAP_MSI);
+        at = config_get(3, 0, at + 1, 1);
+        ck_assert_uint_eq(config_get(3, 0, at, 1), PCI_CAP_MSIX);
+        ck_assert_uint_eq(config_get(3, 0, at + 2, 2), 2);              /* three vectors */
+        ck_assert_uint_eq(config_get(3, 0, at + 4, 4), 2);              /* table at 0 of BAR 2 */
+        ck_assert_uint_eq(config_get(3, 0, at + 1, 1), 0);
+        ck_assert_uint_eq(config_get(1, 0, 6, 2) & 0x10, 0);            /* the ISA bridge has none */
+        end();
+}
+END_TEST
+
+static void send(bool msix, unsigned vector)
+{
+        lock_acquire(&board.lock);
+        if (msix)
+                pci_msix_send((struct pci_device *)card, vector);
+        else
+                pci_msi_send((struct pci_device *)card);
+        lock_release(&board.lock);
+}
+
+START_TEST(msi)
+{
+        unsigned at;
+
+        begin();
+        at = config_get(3, 0, 0x34, 1);
+        config_set(3, 0, at + 4, 0xfee01003, 4);
+        config_set(3, 0, at + 12, 0x4155, 2);
+        send(false, 0);
+        ck_assert_uint_eq(message.count, 0);                            /* off */
+        config_set(3, 0, at + 2, 1, 2);
+        send(false, 0);
+        ck_assert_uint_eq(message.count, 0);                            /* no bus master */
+        config_set(3, 0, 4, 4, 2);
+        send(false, 0);
+        ck_assert_uint_eq(message.count, 1);
+        ck_assert_uint_eq(message.address, 0xfee01000);
+        ck_assert_uint_eq(message.data, 0x4155);
+        /* Anywhere else it is a write to memory. */
+        config_set(3, 0, at + 4, 0x2000, 4);
+        send(false, 0);
+        ck_assert_uint_eq(message.count, 1);
+        ck_assert_uint_eq(peek(0x2000), 0x55);
+        ck_assert_uint_eq(peek(0x2001), 0x41);
+        end();
+}
+END_TEST
+
+START_TEST(msix_masks_and_pends)
+{
+        enum { TABLE = 0xfe100000 };
+        unsigned at;
+
+        begin();
+        at = config_get(3, 0, config_get(3, 0, 0x34, 1) + 1, 1);
+        config_set(3, 0, 0x18, TABLE, 4);
+        config_set(3, 0, 4, 6, 2);
+        ck_assert_uint_eq(memory_mmio_read(board.memory, TABLE + 12, 4), 1);    /* masked after reset */
+        memory_mmio_write(board.memory, TABLE + 16, 0xfee02000, 4);
+        memory_mmio_write(board.memory, TABLE + 24, 0x31, 4);
+        memory_mmio_write(board.memory, TABLE + 28, 0xfffffffe, 4);
+        ck_assert_uint_eq(memory_mmio_read(board.memory, TABLE + 28, 4), 0);
+        send(true, 1);
+        ck_assert_uint_eq(message.count, 0);                            /* off */
+        config_set(3, 0, at + 3, 0x80, 1);
+        send(true, 1);
+        ck_assert_uint_eq(message.count, 1);
+        ck_assert_uint_eq(message.address, 0xfee02000);
+        ck_assert_uint_eq(message.data, 0x31);
+        send(true, 3);                                                  /* no such vector */
+        ck_assert_uint_eq(message.count, 1);
+        memory_mmio_write(board.memory, TABLE + 28, 1, 4);
+        send(true, 1);
+        ck_assert_uint_eq(message.count, 1);
+        ck_assert_uint_eq(memory_mmio_read(board.memory, TABLE + 2048, 4), 2);
+        memory_mmio_write(board.memory, TABLE + 2048, 0, 4);            /* read-only */
+        memory_mmio_write(board.memory, TABLE + 28, 0, 4);
+        ck_assert_uint_eq(message.count, 2);
+        ck_assert_uint_eq(memory_mmio_read(board.memory, TABLE + 2048, 4), 0);
+        config_set(3, 0, at + 3, 0xc0, 1);                              /* the whole function masked */
+        send(true, 1);
+        ck_assert_uint_eq(message.count, 2);
+        config_set(3, 0, at + 3, 0x80, 1);
+        ck_assert_uint_eq(message.count, 3);
+        memory_mmio_write(board.memory, TABLE + 48, 0xffffffff, 4);     /* behind the table */
+        ck_assert_uint_eq(memory_mmio_read(board.memory, TABLE + 48, 4), 0);
+        end();
+}
+END_TEST
+
+START_TEST(intx_can_be_switched_off)
+{
+        begin();
+        config_set(1, 0, 0x62, 11, 1);
+        lock_acquire(&board.lock);
+        pci_set_intx((struct pci_device *)card, true);
+        lock_release(&board.lock);
+        ck_assert(board.level[11]);
+        ck_assert_uint_eq(config_get(3, 0, 6, 2) & 8, 8);
+        config_set(3, 0, 4, PCI_COMMAND_INTX_OFF, 2);
+        ck_assert(!board.level[11]);
+        ck_assert_uint_eq(config_get(3, 0, 6, 2) & 8, 8);
+        config_set(3, 0, 4, 0, 2);
+        ck_assert(board.level[11]);
         end();
 }
 END_TEST
@@ -323,5 +488,6 @@ START_TEST(power_management)
 }
 END_TEST
 
-UNIT_MAIN("pci", mechanism_1, bars_are_sized_and_moved, interrupts_are_routed, pam_shadows_the_firmware,
+UNIT_MAIN("pci", mechanism_1, bars_are_sized_and_moved, wide_bars_go_above_4_gib, capabilities_are_listed, msi,
+          msix_masks_and_pends, intx_can_be_switched_off, interrupts_are_routed, pam_shadows_the_firmware,
           smram_opens_and_locks, reset_control, power_management)
