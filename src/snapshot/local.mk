@@ -4,6 +4,8 @@ lodger_core_SOURCES += \
         src/snapshot/compress.h \
         src/snapshot/crc32c.c \
         src/snapshot/crc32c.h \
+        src/snapshot/fields.c \
+        src/snapshot/fields.h \
         src/snapshot/format.h \
         src/snapshot/info.c \
         src/snapshot/info.h \

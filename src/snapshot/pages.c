@@ -10,7 +10,6 @@
  * two different pages of one snapshot share it is less likely than any fault of the host's memory.
  */
 #include <string.h>
-#include <sys/resource.h>
 
 #include "snapshot/compress.h"
 #include "snapshot/pages.h"
@@ -154,15 +153,9 @@ static void job_encode(struct job *job)
 
 static void job_run(gpointer data, gpointer unused)
 {
-        static GPrivate polite;
         struct job *job = data;
 
         (void)unused;
-        /* The guest goes before its copy. */
-        if (!g_private_get(&polite)) {
-                g_private_set(&polite, &polite);
-                setpriority(PRIO_PROCESS, 0, 10);
-        }
         job_encode(job);
         g_mutex_lock(&job->encoder->mutex);
         job->done = true;

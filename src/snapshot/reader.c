@@ -288,7 +288,8 @@ static bool take_end(struct snapshot_reader *reader, const struct section *secti
         return ok || damaged(reader, error, "sections are missing, or in another order than they were written");
 }
 
-static bool read_sections(struct snapshot_reader *reader, GError **error)
+/* info_only: up to INFO. */
+static bool read_sections(struct snapshot_reader *reader, bool info_only, GError **error)
 {
         uint64_t at = SNAPSHOT_HEADER_BYTES, sections = 0;
         uint32_t crc = 0;
@@ -317,6 +318,8 @@ static bool read_sections(struct snapshot_reader *reader, GError **error)
                 crc = crc32c(crc, header, sizeof(header));
                 if (!take_section(reader, &section, error))
                         return false;
+                if (info_only && reader->has_info)
+                        return true;
                 at = section.at + section.bytes;
         }
 }
@@ -372,7 +375,7 @@ static void index_pages(struct snapshot_reader *reader)
         reader->chunk_first = first;
 }
 
-struct snapshot_reader *snapshot_open(const char *path, GError **error)
+static struct snapshot_reader *reader_new(const char *path, GError **error)
 {
         struct snapshot_reader *reader = g_new0(struct snapshot_reader, 1);
         struct stat info;
@@ -388,12 +391,37 @@ struct snapshot_reader *snapshot_open(const char *path, GError **error)
                 return NULL;
         }
         reader->file_bytes = (uint64_t)info.st_size;
-        if (!read_header(reader, error) || !read_sections(reader, error) || !check_whole(reader, error)) {
-                snapshot_close(reader);
-                return NULL;
-        }
-        index_pages(reader);
+        if (read_header(reader, error))
+                return reader;
+        snapshot_close(reader);
+        return NULL;
+}
+
+struct snapshot_reader *snapshot_open(const char *path, GError **error)
+{
+        struct snapshot_reader *reader = reader_new(path, error);
+
+        if (reader && (!read_sections(reader, false, error) || !check_whole(reader, error)))
+                g_clear_pointer(&reader, snapshot_close);
+        if (reader)
+                index_pages(reader);
         return reader;
+}
+
+bool snapshot_read_info(const char *path, struct snapshot_info *info, uint8_t id[SNAPSHOT_ID_BYTES], uint64_t *bytes,
+                        GError **error)
+{
+        struct snapshot_reader *reader = reader_new(path, error);
+        bool ok = reader && read_sections(reader, true, error);
+
+        if (ok) {
+                *info = reader->info;
+                memset(&reader->info, 0, sizeof(reader->info));
+                memcpy(id, reader->id, SNAPSHOT_ID_BYTES);
+                *bytes = reader->file_bytes;
+        }
+        snapshot_close(reader);
+        return ok;
 }
 
 void snapshot_close(struct snapshot_reader *reader)
@@ -453,17 +481,45 @@ unsigned snapshot_page_chunk(const struct snapshot_reader *reader, uint64_t page
         return reader->places[page].chunk;
 }
 
+/* The payload of a chunk, checked; NULL with error set. */
+static uint8_t *chunk_payload(struct snapshot_reader *reader, unsigned index, GError **error)
+{
+        const struct chunk *chunk = &g_array_index(reader->chunks, struct chunk, index);
+        uint8_t *payload = g_malloc(chunk->bytes);
+
+        if (read_bytes(reader, chunk->at, payload, chunk->bytes, error)) {
+                if (crc32c(0, payload, chunk->bytes) == chunk->crc)
+                        return payload;
+                damaged(reader, error, "the checksum of memory chunk %u is wrong", index);
+        }
+        g_free(payload);
+        return NULL;
+}
+
+bool snapshot_check_chunks(struct snapshot_reader *reader, GError **error)
+{
+        for (unsigned i = 0; i < reader->chunks->len; i++) {
+                uint8_t *payload = chunk_payload(reader, i, error);
+
+                if (!payload)
+                        return false;
+                g_free(payload);
+        }
+        return true;
+}
+
 bool snapshot_read_chunk(struct snapshot_reader *reader, unsigned index, snapshot_take_page *take, void *opaque, GError **error)
 {
         const struct chunk *chunk = &g_array_index(reader->chunks, struct chunk, index);
         size_t bytes = (size_t)chunk->stored * SNAPSHOT_PAGE_BYTES;
-        uint8_t *payload = g_malloc(chunk->bytes), *unpacked = NULL;
-        const uint8_t *pages = payload + chunk->data_at;
-        bool ok = read_bytes(reader, chunk->at, payload, chunk->bytes, error);
+        uint8_t *payload = chunk_payload(reader, index, error), *unpacked = NULL;
+        const uint8_t *pages;
+        bool ok = true;
 
-        if (ok && crc32c(0, payload, chunk->bytes) != chunk->crc)
-                ok = damaged(reader, error, "the checksum of memory chunk %u is wrong", index);
-        if (ok && (chunk->encoding != ENCODING_NONE || chunk->data_bytes != bytes)) {
+        if (!payload)
+                return false;
+        pages = payload + chunk->data_at;
+        if (chunk->encoding != ENCODING_NONE || chunk->data_bytes != bytes) {
                 unpacked = g_malloc(bytes + 1);
                 pages = unpacked;
                 if (!decompress_bytes((enum snapshot_encoding)chunk->encoding, unpacked, bytes, payload + chunk->data_at,

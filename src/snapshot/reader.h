@@ -23,6 +23,9 @@ struct snapshot_reader;
 
 /* The file is kept open until snapshot_close(), and may be deleted meanwhile. */
 struct snapshot_reader *snapshot_open(const char *path, GError **error);
+/* Only what it says of itself, which stands at its front; the rest is not looked at. */
+bool snapshot_read_info(const char *path, struct snapshot_info *info, uint8_t id[SNAPSHOT_ID_BYTES], uint64_t *bytes,
+                        GError **error);
 void snapshot_close(struct snapshot_reader *reader);
 
 const struct snapshot_info *snapshot_reader_info(const struct snapshot_reader *reader);
@@ -44,6 +47,8 @@ unsigned snapshot_page_chunk(const struct snapshot_reader *reader, uint64_t page
 /* Reads a chunk and hands out each page that needs its bytes. */
 typedef void snapshot_take_page(void *opaque, uint64_t page, const uint8_t *bytes);
 bool snapshot_read_chunk(struct snapshot_reader *reader, unsigned chunk, snapshot_take_page *take, void *opaque, GError **error);
+/* Whether what the chunks' bytes are is what was written: their checksums, nothing more. */
+bool snapshot_check_chunks(struct snapshot_reader *reader, GError **error);
 /* All chunks, with several threads; take may be NULL: only whether they are whole. */
 bool snapshot_read_chunks(struct snapshot_reader *reader, snapshot_take_page *take, void *opaque, GError **error);
 
