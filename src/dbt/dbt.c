@@ -217,6 +217,8 @@ struct cpu *dbt_cpu_new(struct dbt *dbt, unsigned index, const struct cpu_model 
         dcpu->mapping_bytes = bytes;
         dcpu->interrupt_vector = cpu_interrupt_vector;
         dcpu->page_mask = PAGE_MASK;
+        for (unsigned i = 0; i < G_N_ELEMENTS(dcpu->aligned_mask); i++)
+                dcpu->aligned_mask[i] = PAGE_MASK | ((UINT64_C(1) << i) - 1);
         dcpu->index_mask = (uint64_t)(TLB_ENTRIES - 1) << PAGE_SHIFT;
         if (dbt->options.check) {
                 dcpu->check = g_new0(struct check, 1);
@@ -263,7 +265,7 @@ void dbt_state_changed(struct cpu *cpu)
                 cpu_segment_changed(cpu, (enum cpu_segment)i);
         cpu_mode_changed(cpu);
         tlb_flush(cpu, true);
-        dcpu->jc_key = dcpu->dbt->no_key;
+        __atomic_store_n(&dcpu->jc_key, dcpu->dbt->no_key, __ATOMIC_SEQ_CST);
         dcpu->ferr_wait = false;
         dcpu->single_next = dcpu->resume = false;
         cpu_debug_changed(cpu);
@@ -339,6 +341,7 @@ struct block *dbt_slow_translate(struct cpu *cpu, const struct context *context,
                         block->dead = true;     /* run once: its bytes may be others next time */
                 else if (block)
                         block_insert(dbt, block);
+                dbt_publish(dbt);
                 break;
         }
         translator_unlock(dbt);

@@ -18,6 +18,7 @@
 
 enum { XSAVE_HEADER = 512, XSTATE_X87_SSE = 3, XSTATE_AVX = 4 };
 
+__attribute__((no_sanitize("thread")))
 void cpu_host_begin(struct cpu *cpu)
 {
         static const uint32_t default_mxcsr = 0x1f80;
@@ -45,6 +46,7 @@ int dbt_callout(struct cpu *cpu, const struct callout *callout)
 {
         struct dbt_cpu *dcpu = dbt_cpu(cpu);
 
+        dbt_subscribe(dcpu->dbt);
         cpu->rip = callout->rip;
         cpu->next_rip = callout->next_rip;
         cpu->shadow = 0;                /* it was for this instruction; the handler may inhibit the next */
@@ -130,6 +132,30 @@ static unsigned natural_alignment(unsigned size)
         return size & (size - 1) || size > 8 ? 1 : size;
 }
 
+/* A guess has been wrong GUESS_CREDIT times.  If that was quick, its block is made again with the index computed. */
+static void judge_guess(struct cpu *cpu, const uint8_t *return_address)
+{
+        struct dbt_cpu *dcpu = dbt_cpu(cpu);
+        struct guess *guess = dcpu->tired;
+        uint64_t now = __builtin_ia32_rdtsc(), rip = cpu->rip, next_rip = cpu->next_rip;
+        const struct insn_origin *map;
+
+        dcpu->tired = NULL;
+        guess->credit = GUESS_CREDIT;
+        bool quick = now - guess->since < (uint64_t)GUESS_CREDIT * WRONG_GUESS_CYCLES;
+        guess->since = now;
+        struct block *block = quick ? dbt_restore_rip(cpu, return_address - 1, &map) : NULL;
+        cpu->rip = rip;
+        cpu->next_rip = next_rip;
+        if (!block || block_dead(block))
+                return;
+        gpa_t gpa = (block->gpa & PAGE_MASK) | ((block->gpa + map->guest_offset) & ~PAGE_MASK);
+        __atomic_store_n(dbt_unguessable_slot(dcpu->dbt, gpa), gpa + 1, __ATOMIC_RELAXED);
+        dbt_count(dcpu, DBT_COUNT_UNGUESSABLE, 1);
+        cpu_host_begin(cpu);
+        dbt_slow_drop(dcpu->dbt, block);
+}
+
 /* Whether the span around an access that RAM serves lies in the same page, with the rights it needs. */
 static bool span_reachable(const struct cpu *cpu, uint64_t linear, uint32_t descriptor)
 {
@@ -163,6 +189,8 @@ uint8_t *dbt_memory(struct cpu *cpu, uint64_t linear, uint32_t descriptor, const
         uint8_t *host;
 
         dbt_count(dcpu, DBT_COUNT_MEMORY_SLOW, 1);
+        if (dcpu->tired)
+                judge_guess(cpu, return_address);
         enum cpu_segment segment = (descriptor >> ACCESS_DESC_SEGMENT_SHIFT) & 7;
         if (descriptor & ACCESS_DESC_ALIGN16) {
                 uint64_t base = descriptor & ACCESS_DESC_SEGMENT ? cpu->seg[segment].base : 0;
@@ -378,3 +406,29 @@ bool dbt_string(struct cpu *cpu, const struct insn *insn)
         }
         return true;
 }
+
+/* -- ThreadSanitizer --------------------------------------------------------------------------- */
+
+#ifdef __SANITIZE_THREAD__
+/* Its run-time library uses vector registers wherever an instrumented function reads or writes, so the guest's are
+ * put away before the first of them is called. */
+#define UNSEEN __attribute__((noinline, no_sanitize("thread")))
+
+UNSEEN int dbt_callout_outer(struct cpu *cpu, const struct callout *callout)
+{
+        cpu_host_begin(cpu);
+        return dbt_callout(cpu, callout);
+}
+
+UNSEEN uint8_t *dbt_memory_outer(struct cpu *cpu, uint64_t linear, uint32_t descriptor, const uint8_t *return_address)
+{
+        cpu_host_begin(cpu);
+        return dbt_memory(cpu, linear, descriptor, return_address);
+}
+
+UNSEEN int dbt_commit_outer(struct cpu *cpu, const uint8_t *return_address)
+{
+        cpu_host_begin(cpu);
+        return dbt_commit(cpu, return_address);
+}
+#endif

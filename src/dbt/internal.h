@@ -44,6 +44,9 @@ enum {
 enum { BLOCK_MAX_INSNS = 64, BLOCK_MAX_BYTES = 48 * 1024, CACHE_CHUNKS = 8, JC_ENTRIES = 65536,
        CONTEXT_CACHE = 4, DBT_CPUS_MAX = 32 };
 
+/* An access that guesses wrong GUESS_CREDIT times within GUESS_CREDIT * WRONG_GUESS_CYCLES does better without. */
+enum { GUESS_CREDIT = 256, WRONG_GUESS_CYCLES = 150, UNGUESSABLE_SLOTS = 4096 };
+
 /* Bits of the mode that only the translator uses. */
 #define MODE_ONE_INSN (UINT64_C(1) << 17)       /* leave after one instruction (shadow, TF, check) */
 #define MODE_CAREFUL (UINT64_C(1) << 42)        /* every access has its own check (translate_span.c) */
@@ -132,6 +135,14 @@ struct code_page {
         struct code_page *next;
 };
 
+/* Which TLB entry an access will need, as translated code remembers it: the one it needed last time.  Written
+ * by translated code and by several vCPUs at will; any index is harmless, since the entry's tag decides. */
+struct guess {
+        uint32_t index;
+        uint32_t credit;                /* wrong guesses left until somebody looks at their rate */
+        uint64_t since;                 /* host TSC when the credit was last given */
+};
+
 struct cache_chunk {
         uint8_t *start, *end;           /* writable side */
         /* In rising order of address.  Room for as many as there can be, so that it never moves: other
@@ -140,11 +151,14 @@ struct cache_chunk {
         size_t blocks;
         GPtrArray *slabs;               /* metadata memory, freed with the chunk */
         size_t slab_used;
+        struct guess *guess;
+        size_t guesses, guesses_used;
 };
 
 struct cache {
         uint8_t *rw, *rx;
-        size_t bytes;
+        size_t bytes;                   /* of each of the two */
+        size_t mapping_bytes;           /* of everything, from rx on */
         uint8_t *p;                     /* next free byte of the current chunk (writable side) */
         unsigned current;
         struct cache_chunk chunk[CACHE_CHUNKS];
@@ -161,6 +175,9 @@ struct stubs {
         uint8_t *callout;               /* called; R10: struct callout * */
         uint8_t *memory;                /* called; R11: linear address, ECX: descriptor */
         uint8_t *commit;                /* called after a store into the bounce buffer */
+        /* [write][user], called.  R10: struct guess *, R11: linear address, ECX: bytes - 1.  Returns with R10 = addend, or
+         * five bytes further on when the TLB does not have the page. */
+        uint8_t *guess[2][2];
         uint8_t *leave_signal;          /* jumped to by the signal handler; all state saved */
 };
 
@@ -183,8 +200,10 @@ struct dbt {
         bool evicting;                  /* somebody waits to reuse a chunk (dbt_slow_translate) */
         struct memory_listener listener;
         uint64_t counter[DBT_COUNTS];   /* what is counted under the lock; atomic, relaxed */
+        gpa_t unguessable[UNGUESSABLE_SLOTS];   /* instructions whose guesses were wrong too often; hashed, newest stay.  Atomic */
         bool bmi2, xsave;
         bool smp;                       /* there are several vCPUs; set before any runs */
+        bool published;                 /* for ThreadSanitizer: dbt_publish() */
         bool crowded;                   /* more of them than host CPUs */
         /* smp.c */
         pthread_mutex_t smp_mutex;
@@ -206,6 +225,7 @@ struct dbt_cpu {
         uint64_t spill;                 /* for glue without BMI2 */
         uint64_t spill_zero;            /* what a load past the end of spill reads */
         uint64_t page_mask;             /* ~4095, for PEXT; and so on: what translate_system.c selects */
+        uint64_t aligned_mask[4];       /* page_mask, and the bits that are zero in an aligned address of 1 << n bytes */
         uint64_t index_mask;            /* the bits of an address that select its TLB entry */
         uint64_t arith_mask, pushed_mask, df_mask, if_df_mask;
         uint64_t temp;                  /* a value kept across a check */
@@ -214,6 +234,8 @@ struct dbt_cpu {
         uint32_t access_bytes;
         uint16_t span_before, span_bytes;       /* of the span whose first access is at hand */
         uint32_t span_disp;             /* from its base, which must not wrap; 0: it may, it does not move */
+        struct guess *guess;            /* what stubs.guess keeps while it looks */
+        struct guess *tired;            /* its credit is used up */
         bool shutdown;                  /* triple fault */
         bool single;                    /* the block that runs has one instruction */
         bool single_next;               /* the next one is to: its access to a watched page was put off */
@@ -256,6 +278,7 @@ bool cache_has_room(const struct cache *cache, size_t need);
 unsigned cache_next_chunk(struct cache *cache);         /* index of the chunk that is now current, emptied */
 void cache_add(struct cache *cache, struct block *block);       /* the one just emitted */
 void *cache_meta(struct cache *cache, size_t bytes);    /* metadata that lives as long as the chunk; zeroed */
+struct guess *cache_guess(struct cache *cache);         /* likewise; NULL: the chunk has no more */
 struct block *cache_find(const struct cache *cache, const uint8_t *host);      /* executable side */
 static inline const uint8_t *cache_rx(const struct cache *cache, const uint8_t *rw) { return rw - cache->rw + cache->rx; }
 
@@ -297,6 +320,15 @@ int dbt_commit(struct cpu *cpu, const uint8_t *return_address);
 bool dbt_string(struct cpu *cpu, const struct insn *insn);
 /* In front of an instruction with a breakpoint: fault, stop for the debugger, or go on. */
 bool dbt_breakpoint(struct cpu *cpu, const struct insn *insn);
+/* What the stubs call. */
+#ifdef __SANITIZE_THREAD__
+int dbt_callout_outer(struct cpu *cpu, const struct callout *callout);
+uint8_t *dbt_memory_outer(struct cpu *cpu, uint64_t linear, uint32_t descriptor, const uint8_t *return_address);
+int dbt_commit_outer(struct cpu *cpu, const uint8_t *return_address);
+#define DBT_STUB_TARGET(name) name##_outer
+#else
+#define DBT_STUB_TARGET(name) name
+#endif
 /* PAUSE, with several vCPUs. */
 bool dbt_pause(struct cpu *cpu, const struct insn *insn);
 bool dbt_raise_ud(struct cpu *cpu, const struct insn *insn);
@@ -328,6 +360,13 @@ char *dbt_describe_block(struct dbt *dbt, const struct block *block);
 /* The same to the trace. */
 void dbt_dump_block(struct dbt *dbt, const struct block *block);
 
+/* Whether the access of the instruction at gpa is better off without a guess. */
+static inline gpa_t *dbt_unguessable_slot(struct dbt *dbt, gpa_t gpa) { return &dbt->unguessable[gpa % UNGUESSABLE_SLOTS]; }
+static inline bool dbt_is_unguessable(struct dbt *dbt, gpa_t gpa)
+{
+        return __atomic_load_n(dbt_unguessable_slot(dbt, gpa), __ATOMIC_RELAXED) == gpa + 1;
+}
+
 /* Each counter has one writer at a time: a vCPU's own thread, or who holds dbt->lock. */
 static inline void counter_add(uint64_t *counter, uint64_t n)
 {
@@ -342,6 +381,16 @@ static inline uint64_t dbt_invalidated(const struct dbt *dbt)
 {
         return __atomic_load_n(&dbt->counter[DBT_COUNT_INVALIDATED], __ATOMIC_RELAXED);
 }
+
+/* What translated code refers to has been written before the jump that leads there.  ThreadSanitizer does not see that
+ * jump, so it is told. */
+#ifdef __SANITIZE_THREAD__
+static inline void dbt_publish(struct dbt *dbt) { __atomic_store_n(&dbt->published, true, __ATOMIC_RELEASE); }
+static inline void dbt_subscribe(struct dbt *dbt) { (void)__atomic_load_n(&dbt->published, __ATOMIC_ACQUIRE); }
+#else
+static inline void dbt_publish(struct dbt *dbt) { (void)dbt; }
+static inline void dbt_subscribe(struct dbt *dbt) { (void)dbt; }
+#endif
 
 static inline bool block_dead(const struct block *block) { return __atomic_load_n(&block->dead, __ATOMIC_ACQUIRE); }
 static inline uint64_t dbt_generation(const struct dbt *dbt) { return __atomic_load_n(&dbt->generation, __ATOMIC_ACQUIRE); }
