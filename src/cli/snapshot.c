@@ -38,7 +38,8 @@ static char *locate(const char *machine, const char *snapshot, int *status)
         if (is_path(snapshot))
                 return g_canonicalize_filename(snapshot, NULL);
         if (!library_exists(machine)) {
-                *status = cli_fail(EXIT_HOST, "snapshot", _("%s: no such machine is defined; a machine of \"lodger run\" takes the path of a file, for example ./%s.snapshot"),
+                *status = cli_fail(EXIT_HOST, "snapshot", _("%s: no such machine is defined; a machine of \"lodger run\" takes the path of a "
+                                                                 "file, for example ./%s.snapshot"),
                                    machine, snapshot);
                 return NULL;
         }
@@ -314,7 +315,8 @@ static int suspend_run(struct client *client, int count, char **arguments)
         (void)count;
         (void)arguments;
         if (!library_exists(client->name))
-                return cli_fail(EXIT_HOST, "suspend", _("%s: only machines made by \"lodger create\" can be suspended; \"lodger snapshot take\" keeps the state of others"),
+                return cli_fail(EXIT_HOST, "suspend", _("%s: only machines made by \"lodger create\" can be suspended; "
+                                                                "\"lodger snapshot take\" keeps the state of others"),
                                 client->name);
         path = timeline_suspend_path(client->name);
         ancestors = timeline_current(client->name);

@@ -249,8 +249,11 @@ static bool take_section(struct snapshot_reader *reader, const struct section *s
         if (section->type == SECTION_PAGES)
                 return take_chunk(reader, section, error);
         if (section->type != SECTION_INFO && section->type != SECTION_THUMBNAIL && section->type != SECTION_DEVICE) {
-                if (section->flags & SECTION_OPTIONAL)
-                        return true;
+                if (section->flags & SECTION_OPTIONAL) {
+                        ok = read_payload(reader, section, &payload, error);
+                        g_free(ok ? payload : NULL);
+                        return ok;
+                }
                 g_set_error(error, SNAPSHOT_ERROR, SNAPSHOT_ERROR_NO_SNAPSHOT,
                             "%s has a section %s that this lodger does not know; restore it with a newer one", reader->path,
                             type_name(section->type, name));

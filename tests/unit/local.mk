@@ -31,6 +31,7 @@ check_PROGRAMS += tests/unit/test_pit
 check_PROGRAMS += tests/unit/test_ports
 check_PROGRAMS += tests/unit/test_ps2
 check_PROGRAMS += tests/unit/test_segment
+check_PROGRAMS += tests/unit/test_snapshot
 check_PROGRAMS += tests/unit/test_state
 check_PROGRAMS += tests/unit/test_traps
 check_PROGRAMS += tests/unit/test_uart
@@ -185,3 +186,6 @@ endif
 
 tests_unit_test_vga_SOURCES = tests/unit/test_vga.c tests/unit/rig.h tests/unit/unit.h
 tests_unit_test_vga_LDADD = $(test_libs)
+
+tests_unit_test_snapshot_SOURCES = tests/unit/test_snapshot.c tests/unit/unit.h
+tests_unit_test_snapshot_LDADD = $(test_libs)
