@@ -37,6 +37,7 @@ enum { STATE_VERSION = 1, THUMBNAIL_SIDE = 320 };
 /* What of the machine itself is state: who drives which interrupt line. */
 static const struct state_field board_fields[] = {
         STATE_U8(struct machine, irq_sources),
+        STATE_BOOL(struct machine, hpet_legacy),
         STATE_END
 };
 
@@ -454,9 +455,12 @@ static bool check_machine(struct machine *machine, const GArray *parts, const ch
 }
 
 /* Loads all parts; states are in their order. */
-static bool parts_load(const GArray *parts, GBytes *const *states, GError **error)
+static bool parts_load(struct machine *machine, const GArray *parts, GBytes *const *states, GError **error)
 {
-        for (unsigned pass = 0; pass < 2; pass++)
+        for (unsigned pass = 0; pass < 2; pass++) {
+                /* Timers that count by it are set again in the second pass. */
+                if (pass)
+                        cpu_start_tsc(machine->cpu, machine->cpus);
                 for (guint i = 0; i < parts->len; i++) {
                         struct part *part = &g_array_index(parts, struct part, i);
                         gsize size;
@@ -467,6 +471,7 @@ static bool parts_load(const GArray *parts, GBytes *const *states, GError **erro
                         g_prefix_error(error, "device %s: ", part->id);
                         return false;
                 }
+        }
         return true;
 }
 
@@ -486,11 +491,11 @@ static bool restore_states(struct machine *machine, const GArray *parts, struct 
                 g_ptr_array_add(before, g_bytes_new_static(state->data, state->len));
         }
         clock_set_ns(machine->clock, (int64_t)snapshot_reader_info(reader)->virtual_ns);
-        ok = parts_load(parts, (GBytes *const *)incoming->pdata, error);
+        ok = parts_load(machine, parts, (GBytes *const *)incoming->pdata, error);
         if (!ok) {
                 clock_set_ns(machine->clock, now_ns);
                 /* What it saved itself it takes. */
-                parts_load(parts, (GBytes *const *)before->pdata, NULL);
+                parts_load(machine, parts, (GBytes *const *)before->pdata, NULL);
         }
         g_ptr_array_free(incoming, TRUE);
         g_ptr_array_free(before, TRUE);

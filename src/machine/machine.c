@@ -19,6 +19,7 @@
 #include "base/log.h"
 #include "cpu/state.h"
 #include "machine/internal.h"
+#include "machine/storage.h"
 
 /* -- Requests ----------------------------------------------------------------------------------- */
 
@@ -174,12 +175,19 @@ void machine_stop_time(struct machine *machine)
         cpu_stop_tsc(machine->cpu, machine->cpus);
 }
 
+static void machine_start_tsc(struct machine *machine)
+{
+        cpu_start_tsc(machine->cpu, machine->cpus);
+        for (unsigned i = 0; i < machine->cpus; i++)
+                lapic_tsc_changed(machine->lapic[i]);
+}
+
 void machine_start_time(struct machine *machine)
 {
         if (!machine->time_stopped)
                 return;
         machine->time_stopped = false;
-        cpu_start_tsc(machine->cpu, machine->cpus);
+        machine_start_tsc(machine);
         clock_start(machine->clock);
 }
 
@@ -198,7 +206,7 @@ bool machine_run(struct machine *machine, enum machine_end *end, int *status, GE
         }
         machine->started_us = g_get_monotonic_time();
         if (machine->restored)
-                cpu_start_tsc(machine->cpu, machine->cpus);
+                machine_start_tsc(machine);
         machine->restored = false;
         clock_start(machine->clock);
         ok = engine_start(machine->engine, error);
@@ -340,6 +348,7 @@ void machine_free(struct machine *machine)
                         if (machine->lapic[i])
                                 lapic_free(machine->lapic[i]);
         input_free(machine->input);
+        storage_free(machine);
         lock_release(&machine->lock);
         g_ptr_array_free(machine->devices, TRUE);
         for (guint i = 0; i < machine->serial_backends->len; i++)
