@@ -14,7 +14,8 @@
 #include <string.h>
 
 #include "base/i18n.h"
-#include "ui/application.h"
+#include "ui/application_private.h"
+#include "ui/assistant.h"
 #include "ui/console.h"
 #include "ui/launch.h"
 #include "ui/preferences.h"
@@ -22,11 +23,14 @@
 struct _LodgerApplication {
         GtkApplication parent;
         LodgerMachineList *machines;
+        guint cookie;
 };
 
 G_DEFINE_TYPE(LodgerApplication, lodger_application, GTK_TYPE_APPLICATION)
 
 LodgerMachineList *lodger_application_get_machines(LodgerApplication *application) { return application->machines; }
+
+guint *application_cookie(LodgerApplication *application) { return &application->cookie; }
 
 /* -- Machines ------------------------------------------------------------------------------------- */
 
@@ -104,7 +108,14 @@ static int lodger_application_command_line(GApplication *gapplication, GApplicat
                 lodger_application_show_console(application, machine);
         } else {
                 g_variant_dict_lookup(options, G_OPTION_REMAINING, "^a&ay", &files);
-                g_application_activate(gapplication);
+                application_show_manager(application);
+                if (files && *files) {
+                        file = g_application_command_line_create_file_for_arg(line, *files);
+                        path = g_file_get_path(file);
+                        assistant_show(application, gtk_application_get_active_window(GTK_APPLICATION(application)), path ? path : *files);
+                        g_free(path);
+                        g_object_unref(file);
+                }
                 g_free(files);
         }
         return EXIT_SUCCESS;
@@ -136,15 +147,11 @@ static void lodger_application_startup(GApplication *application)
         gtk_window_set_default_icon_name(LODGER_APPLICATION_ID);
         preferences_apply_theme();
         LODGER_APPLICATION(application)->machines = lodger_machine_list_new();
+        application_add_actions(LODGER_APPLICATION(application));
+        application_watch_machines(LODGER_APPLICATION(application));
 }
 
-static void lodger_application_activate(GApplication *application)
-{
-        GtkWindow *window = gtk_application_get_active_window(GTK_APPLICATION(application));
-
-        if (window)
-                gtk_window_present(window);
-}
+static void lodger_application_activate(GApplication *application) { application_show_manager(LODGER_APPLICATION(application)); }
 
 static void lodger_application_dispose(GObject *object)
 {
