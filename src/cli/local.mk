@@ -3,6 +3,8 @@ lodger_SOURCES += \
         src/cli/cli.h \
         src/cli/client.c \
         src/cli/client.h \
+        src/cli/create.c \
+        src/cli/define.c \
         src/cli/doctor.c \
         src/cli/eject.c \
         src/cli/info.c \
@@ -11,14 +13,15 @@ lodger_SOURCES += \
         src/cli/list.c \
         src/cli/main.c \
         src/cli/mouse.c \
-        src/cli/parse.c \
-        src/cli/parse.h \
         src/cli/pause.c \
         src/cli/reset.c \
         src/cli/resume.c \
         src/cli/run.c \
         src/cli/screen.c \
         src/cli/screenshot.c \
+        src/cli/session.c \
+        src/cli/session.h \
+        src/cli/start.c \
         src/cli/stats.c \
         src/cli/stop.c \
         src/cli/type.c

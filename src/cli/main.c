@@ -23,7 +23,12 @@ static const struct command {
         const char *help;
 } commands[] = {
         { "run", run_main, N_("run a machine in the foreground") },
-        { "list", list_main, N_("list the running machines") },
+        { "create", create_main, N_("define a named machine") },
+        { "start", start_main, N_("start a named machine in a process of its own") },
+        { "set", set_main, N_("change a named machine's definition") },
+        { "show", show_main, N_("print a named machine's definition") },
+        { "delete", delete_main, N_("delete a named machine") },
+        { "list", list_main, N_("list the running machines, or all there are") },
         { "stop", stop_main, N_("shut a machine down by its power button, or end it by force") },
         { "reset", reset_main, N_("press a machine's reset button") },
         { "pause", pause_main, N_("let a machine stand still") },

@@ -15,7 +15,7 @@
 
 #include "base/i18n.h"
 #include "cli/client.h"
-#include "cli/parse.h"
+#include "library/parse.h"
 #include "control/place.h"
 
 enum { ASK_SECONDS = 10, FORCE_ASK_SECONDS = 2, FORCE_WAIT_MS = 3000, KILL_WAIT_MS = 5000 };

@@ -263,7 +263,7 @@ void dbt_state_changed(struct cpu *cpu)
                 cpu_segment_changed(cpu, (enum cpu_segment)i);
         cpu_mode_changed(cpu);
         tlb_flush(cpu, true);
-        dcpu->jc_key = dcpu->dbt->no_key;
+        __atomic_store_n(&dcpu->jc_key, dcpu->dbt->no_key, __ATOMIC_SEQ_CST);
         dcpu->ferr_wait = false;
         dcpu->single_next = dcpu->resume = false;
         cpu_debug_changed(cpu);
@@ -339,6 +339,7 @@ struct block *dbt_slow_translate(struct cpu *cpu, const struct context *context,
                         block->dead = true;     /* run once: its bytes may be others next time */
                 else if (block)
                         block_insert(dbt, block);
+                dbt_publish(dbt);
                 break;
         }
         translator_unlock(dbt);

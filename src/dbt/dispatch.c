@@ -279,6 +279,24 @@ static void undo_branch(struct cpu *cpu, const struct callout *branch)
 
 /* -- The loop ---------------------------------------------------------------------------------- */
 
+#ifdef __SANITIZE_THREAD__
+/* Not instrumented, and the guest's vector state is put away before anything that is: see helpers.c. */
+__attribute__((noinline, no_sanitize("thread")))
+static uint64_t enter_block(struct cpu *cpu, const struct context *context, const struct block *block)
+{
+        uint64_t reason = dbt_cpu(cpu)->dbt->stubs[context_wide(context)].enter(cpu, block->host);
+
+        cpu_host_begin(cpu);
+        dbt_subscribe(dbt_cpu(cpu)->dbt);
+        return reason;
+}
+#else
+static inline uint64_t enter_block(struct cpu *cpu, const struct context *context, const struct block *block)
+{
+        return dbt_cpu(cpu)->dbt->stubs[context_wide(context)].enter(cpu, block->host);
+}
+#endif
+
 static enum dbt_stop dispatch(struct cpu *cpu, uint64_t max_blocks)
 {
         struct dbt_cpu *dcpu = dbt_cpu(cpu);
@@ -364,7 +382,7 @@ static enum dbt_stop dispatch(struct cpu *cpu, uint64_t max_blocks)
                 generation = dbt_generation(dbt);
                 dbt_count(dcpu, DBT_COUNT_ENTRIES, 1);
                 dbt_trace_enter(cpu, block);
-                uint64_t reason = dbt->stubs[context_wide(context)].enter(cpu, block->host);
+                uint64_t reason = enter_block(cpu, context, block);
                 if (dcpu->branch && !cpu_canonical(cpu->rip)) {
                         undo_branch(cpu, dcpu->branch);
                         continue;

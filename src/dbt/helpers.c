@@ -18,6 +18,7 @@
 
 enum { XSAVE_HEADER = 512, XSTATE_X87_SSE = 3, XSTATE_AVX = 4 };
 
+__attribute__((no_sanitize("thread")))
 void cpu_host_begin(struct cpu *cpu)
 {
         static const uint32_t default_mxcsr = 0x1f80;
@@ -45,6 +46,7 @@ int dbt_callout(struct cpu *cpu, const struct callout *callout)
 {
         struct dbt_cpu *dcpu = dbt_cpu(cpu);
 
+        dbt_subscribe(dcpu->dbt);
         cpu->rip = callout->rip;
         cpu->next_rip = callout->next_rip;
         cpu->shadow = 0;                /* it was for this instruction; the handler may inhibit the next */
@@ -378,3 +380,29 @@ bool dbt_string(struct cpu *cpu, const struct insn *insn)
         }
         return true;
 }
+
+/* -- ThreadSanitizer --------------------------------------------------------------------------- */
+
+#ifdef __SANITIZE_THREAD__
+/* Its run-time library uses vector registers wherever an instrumented function reads or writes, so the guest's are
+ * put away before the first of them is called. */
+#define UNSEEN __attribute__((noinline, no_sanitize("thread")))
+
+UNSEEN int dbt_callout_outer(struct cpu *cpu, const struct callout *callout)
+{
+        cpu_host_begin(cpu);
+        return dbt_callout(cpu, callout);
+}
+
+UNSEEN uint8_t *dbt_memory_outer(struct cpu *cpu, uint64_t linear, uint32_t descriptor, const uint8_t *return_address)
+{
+        cpu_host_begin(cpu);
+        return dbt_memory(cpu, linear, descriptor, return_address);
+}
+
+UNSEEN int dbt_commit_outer(struct cpu *cpu, const uint8_t *return_address)
+{
+        cpu_host_begin(cpu);
+        return dbt_commit(cpu, return_address);
+}
+#endif

@@ -185,6 +185,7 @@ struct dbt {
         uint64_t counter[DBT_COUNTS];   /* what is counted under the lock; atomic, relaxed */
         bool bmi2, xsave;
         bool smp;                       /* there are several vCPUs; set before any runs */
+        bool published;                 /* for ThreadSanitizer: dbt_publish() */
         bool crowded;                   /* more of them than host CPUs */
         /* smp.c */
         pthread_mutex_t smp_mutex;
@@ -297,6 +298,15 @@ int dbt_commit(struct cpu *cpu, const uint8_t *return_address);
 bool dbt_string(struct cpu *cpu, const struct insn *insn);
 /* In front of an instruction with a breakpoint: fault, stop for the debugger, or go on. */
 bool dbt_breakpoint(struct cpu *cpu, const struct insn *insn);
+/* What the stubs call. */
+#ifdef __SANITIZE_THREAD__
+int dbt_callout_outer(struct cpu *cpu, const struct callout *callout);
+uint8_t *dbt_memory_outer(struct cpu *cpu, uint64_t linear, uint32_t descriptor, const uint8_t *return_address);
+int dbt_commit_outer(struct cpu *cpu, const uint8_t *return_address);
+#define DBT_STUB_TARGET(name) name##_outer
+#else
+#define DBT_STUB_TARGET(name) name
+#endif
 /* PAUSE, with several vCPUs. */
 bool dbt_pause(struct cpu *cpu, const struct insn *insn);
 bool dbt_raise_ud(struct cpu *cpu, const struct insn *insn);
@@ -342,6 +352,16 @@ static inline uint64_t dbt_invalidated(const struct dbt *dbt)
 {
         return __atomic_load_n(&dbt->counter[DBT_COUNT_INVALIDATED], __ATOMIC_RELAXED);
 }
+
+/* What translated code refers to has been written before the jump that leads there.  ThreadSanitizer does not see that
+ * jump, so it is told. */
+#ifdef __SANITIZE_THREAD__
+static inline void dbt_publish(struct dbt *dbt) { __atomic_store_n(&dbt->published, true, __ATOMIC_RELEASE); }
+static inline void dbt_subscribe(struct dbt *dbt) { (void)__atomic_load_n(&dbt->published, __ATOMIC_ACQUIRE); }
+#else
+static inline void dbt_publish(struct dbt *dbt) { (void)dbt; }
+static inline void dbt_subscribe(struct dbt *dbt) { (void)dbt; }
+#endif
 
 static inline bool block_dead(const struct block *block) { return __atomic_load_n(&block->dead, __ATOMIC_ACQUIRE); }
 static inline uint64_t dbt_generation(const struct dbt *dbt) { return __atomic_load_n(&dbt->generation, __ATOMIC_ACQUIRE); }

@@ -179,7 +179,7 @@ static void emit_callout(struct dbt *dbt, struct emit *e, bool wide, const uint8
         emit_lea64(e, H_RDI, HOST_MEM(H_RSP, 8));
         emit_mov64(e, H_RSI, H_R10);
         emit_lea64(e, H_RSP, HOST_MEM(H_RSP, -8));
-        emit_call_c(e, dbt_callout);
+        emit_call_c(e, DBT_STUB_TARGET(dbt_callout));
         emit_lea64(e, H_RSP, HOST_MEM(H_RSP, 8));
         emit_op_rr(e, false, 0x85, H_RAX, H_RAX);
         uint8_t *out = emit_jcc(e, 5, NULL);
@@ -214,7 +214,7 @@ static void emit_memory(struct dbt *dbt, struct emit *e, bool wide, const uint8_
         emit_mov64(e, H_RSI, H_LINEAR);
         emit_mov32(e, H_RDX, H_RCX);
         emit_load64(e, H_RCX, HOST_MEM(H_RSP, 8));
-        emit_call_c(e, dbt_memory);
+        emit_call_c(e, DBT_STUB_TARGET(dbt_memory));
         emit_op_rr(e, true, 0x85, H_RAX, H_RAX);
         uint8_t *fault = emit_jcc(e, 4, NULL);
         emit_load64(e, H_LINEAR, below(DSTATE(linear), 16));
@@ -241,7 +241,7 @@ static void emit_commit(struct dbt *dbt, struct emit *e, bool wide, const uint8_
         emit8(e, 0x9c);
         emit_lea64(e, H_RDI, HOST_MEM(H_RSP, 16));
         emit_load64(e, H_RSI, HOST_MEM(H_RSP, 8));
-        emit_call_c(e, dbt_commit);
+        emit_call_c(e, DBT_STUB_TARGET(dbt_commit));
         emit_op_rr(e, false, 0x85, H_RAX, H_RAX);
         uint8_t *out = emit_jcc(e, 5, NULL);
         emit_load_vectors(dbt, e, 16);

@@ -47,4 +47,8 @@ lodger_core_SOURCES += \
         src/devices/storage/floppy.h \
         src/devices/storage/ide.c \
         src/devices/storage/ide.h \
-        src/devices/test/debug.c
+        src/devices/test/debug.c \
+        src/devices/virtio/virtio.h \
+        src/devices/virtio/virtio_pci.c \
+        src/devices/virtio/virtio_ring.c \
+        src/devices/virtio/virtio_rng.c

@@ -62,6 +62,8 @@ struct pci_device {
         struct pci_bar bar[PCI_BARS];
         /* Called after a guest's write to [offset, offset+size) has been stored; may be NULL. */
         void (*config_written)(struct pci_device *pci, unsigned offset, unsigned size);
+        /* Called before a guest's read of [offset, offset+size); may be NULL. */
+        void (*config_reading)(struct pci_device *pci, unsigned offset, unsigned size);
         struct pci_bus *bus;
         uint8_t devfn;
         bool intx;                              /* level the device wants; set by its update function */
@@ -100,6 +102,8 @@ unsigned pci_capability_add(struct pci_device *pci, uint8_t id, unsigned size);
 void pci_msi_add(struct pci_device *pci);
 /* MSI-X with its table and pending bits in memory BAR n, 4 KiB, of its own. */
 void pci_msix_add(struct pci_device *pci, struct pci_msix *msix, unsigned bar, unsigned vectors);
+/* Before the device is started: another number of vectors. */
+void pci_msix_set_vectors(struct pci_device *pci, unsigned vectors);
 bool pci_msi_enabled(const struct pci_device *pci);
 bool pci_msix_enabled(const struct pci_device *pci);
 /* Sends the message, if MSI is on; an edge, as all messages are. */
@@ -110,6 +114,12 @@ void pci_msix_send(struct pci_device *pci, unsigned vector);
 void pci_msix_config_written(struct pci_device *pci);
 void pci_msix_reset(struct pci_device *pci);
 void pci_msix_restored(struct pci_device *pci);
+
+/* DMA of a bus master: the guest's RAM (reads: ROM too), and nothing else.  What lies in the way of other
+ * devices' registers is refused, so that no device's work makes another's; false, with part of it perhaps
+ * done, then and when bus mastering is off. */
+bool pci_dma_read(struct pci_device *pci, gpa_t gpa, void *to, size_t size);
+bool pci_dma_write(struct pci_device *pci, gpa_t gpa, const void *from, size_t size);
 
 static inline bool pci_is_master(const struct pci_device *pci)
 {

@@ -31,6 +31,10 @@ typedef uint64_t gva_t;         /* guest-linear address */
 #define PAGE_SIZE 4096u
 #define PAGE_MASK (~(uint64_t)4095)
 
+/* Of functions that touch guest memory: what vCPUs and devices do to each other there is the guest's affair, and none of
+ * ThreadSanitizer's. */
+#define MEMORY_RACY __attribute__((no_sanitize("thread")))
+
 struct memory;
 struct memory_region;
 

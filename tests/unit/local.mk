@@ -103,7 +103,7 @@ tests_unit_test_msr_LDADD = $(test_libs)
 tests_unit_test_paging_SOURCES = tests/unit/test_paging.c tests/unit/cpu_fixture.h
 tests_unit_test_paging_LDADD = $(test_libs)
 
-tests_unit_test_parse_SOURCES = tests/unit/test_parse.c src/cli/parse.c
+tests_unit_test_parse_SOURCES = tests/unit/test_parse.c
 tests_unit_test_parse_LDADD = $(test_libs)
 
 tests_unit_test_pic_SOURCES = tests/unit/test_pic.c tests/unit/rig.h tests/unit/unit.h
