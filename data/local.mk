@@ -15,14 +15,15 @@ data/gschemas.compiled: $(srcdir)/$(gsettings_schema)
 	$(AM_V_GEN)$(MKDIR_P) data && $(GLIB_COMPILE_SCHEMAS) --strict --targetdir=data $(srcdir)/data
 
 # With the translations of po/ in them.
+desktop_translations = $(srcdir)/po/de.po $(srcdir)/po/es.po $(srcdir)/po/fr.po $(srcdir)/po/zh_CN.po
 applicationsdir = $(datadir)/applications
 nodist_applications_DATA = data/org.lodger.Lodger.desktop
 metainfodir = $(datadir)/metainfo
 nodist_metainfo_DATA = data/org.lodger.Lodger.metainfo.xml
 CLEANFILES += $(nodist_applications_DATA) $(nodist_metainfo_DATA)
-data/org.lodger.Lodger.desktop: data/org.lodger.Lodger.desktop.in $(wildcard $(srcdir)/po/*.po)
+data/org.lodger.Lodger.desktop: data/org.lodger.Lodger.desktop.in $(desktop_translations)
 	$(AM_V_GEN)$(MKDIR_P) data && $(MSGFMT) --desktop --template $(srcdir)/data/org.lodger.Lodger.desktop.in -d $(srcdir)/po -o $@
-data/org.lodger.Lodger.metainfo.xml: data/org.lodger.Lodger.metainfo.xml.in $(wildcard $(srcdir)/po/*.po)
+data/org.lodger.Lodger.metainfo.xml: data/org.lodger.Lodger.metainfo.xml.in $(desktop_translations)
 	$(AM_V_GEN)$(MKDIR_P) data && $(MSGFMT) --xml --template $(srcdir)/data/org.lodger.Lodger.metainfo.xml.in -d $(srcdir)/po -o $@
 scalableiconsdir = $(datadir)/icons/hicolor/scalable/apps
 dist_scalableicons_DATA = data/icons/org.lodger.Lodger.svg

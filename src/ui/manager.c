@@ -116,6 +116,12 @@ static GSimpleAction *action_of(LodgerManager *manager, const char *name)
         return G_SIMPLE_ACTION(g_action_map_lookup_action(G_ACTION_MAP(manager), name));
 }
 
+static void remove_detail(GtkWidget *widget, gpointer unused)
+{
+        (void)unused;
+        gtk_widget_destroy(widget);
+}
+
 static void update_details(LodgerManager *manager)
 {
         LodgerMachine *machine = manager->machine;
@@ -135,7 +141,7 @@ static void update_details(LodgerManager *manager)
         g_simple_action_set_enabled(action_of(manager, "settings"), defined);
         g_simple_action_set_enabled(action_of(manager, "delete"), defined && !alive && !busy);
         gtk_stack_set_visible_child_name(manager->start_stack, alive || busy ? "show" : "start");
-        gtk_container_foreach(GTK_CONTAINER(manager->details), (GtkCallback)gtk_widget_destroy, NULL);
+        gtk_container_foreach(GTK_CONTAINER(manager->details), remove_detail, NULL);
         lodger_thumbnail_set_machine(LODGER_THUMBNAIL(manager->picture), machine);
         if (!machine)
                 return;
@@ -194,22 +200,20 @@ static gboolean row_matches(GtkListBoxRow *row, gpointer opaque)
 
 static void search_changed(LodgerManager *manager) { gtk_list_box_invalidate_filter(manager->list); }
 
+/* A list box bound to a model would not filter. */
 static void list_changed(GListModel *machines, guint position, guint removed, guint added, LodgerManager *manager)
 {
-        guint count = g_list_model_get_n_items(machines);
+        for (guint i = 0; i < removed; i++)
+                gtk_widget_destroy(GTK_WIDGET(gtk_list_box_get_row_at_index(manager->list, (gint)position)));
+        for (guint i = position; i < position + added; i++) {
+                LodgerMachine *machine = g_list_model_get_item(machines, i);
 
-        (void)position;
-        (void)removed;
-        (void)added;
-        gtk_stack_set_visible_child_name(manager->stack, count ? "machines" : "empty");
-        if (count && !gtk_list_box_get_selected_row(manager->list))
+                gtk_list_box_insert(manager->list, lodger_machine_row_new(machine), (gint)i);
+                g_object_unref(machine);
+        }
+        gtk_stack_set_visible_child_name(manager->stack, g_list_model_get_n_items(machines) ? "machines" : "empty");
+        if (!gtk_list_box_get_selected_row(manager->list))
                 gtk_list_box_select_row(manager->list, gtk_list_box_get_row_at_index(manager->list, 0));
-}
-
-static GtkWidget *make_row(gpointer machine, gpointer unused)
-{
-        (void)unused;
-        return lodger_machine_row_new(machine);
 }
 
 /* -- Actions -------------------------------------------------------------------------------------------- */
@@ -238,55 +242,85 @@ static void action_power_button(GSimpleAction *action, GVariant *parameter, gpoi
         lodger_machine_stop(manager->machine, FALSE);
 }
 
-static gboolean ask(LodgerManager *manager, const char *format, const char *text, const char *button)
+/* A question about a machine, which another may be selected instead of by the time it is answered. */
+struct question {
+        LodgerManager *manager;
+        LodgerMachine *machine;
+        void (*answer)(LodgerManager *manager, LodgerMachine *machine);
+};
+
+static void question_answered(GtkDialog *dialog, gint response, struct question *question)
+{
+        LodgerManager *manager = question->manager;
+        LodgerMachine *machine = g_object_ref(question->machine);
+        void (*answer)(LodgerManager *manager, LodgerMachine *machine) = question->answer;
+
+        gtk_widget_destroy(GTK_WIDGET(dialog));         /* frees the question */
+        if (response == GTK_RESPONSE_ACCEPT)
+                answer(manager, machine);
+        g_object_unref(machine);
+}
+
+static void question_free(gpointer opaque, GClosure *closure)
+{
+        struct question *question = opaque;
+
+        (void)closure;
+        g_object_unref(question->machine);
+        g_free(question);
+}
+
+static void ask(LodgerManager *manager, const char *format, const char *text, const char *button,
+                void (*answer)(LodgerManager *manager, LodgerMachine *machine))
 {
         char *title = g_strdup_printf(format, lodger_machine_get_name(manager->machine));
         GtkWidget *dialog = gtk_message_dialog_new(GTK_WINDOW(manager), GTK_DIALOG_MODAL | GTK_DIALOG_DESTROY_WITH_PARENT,
                                                    GTK_MESSAGE_WARNING, GTK_BUTTONS_NONE, "%s", title);
+        struct question *question = g_new(struct question, 1);
         GtkWidget *accept;
-        gboolean yes;
 
+        *question = (struct question){ manager, g_object_ref(manager->machine), answer };
         gtk_message_dialog_format_secondary_text(GTK_MESSAGE_DIALOG(dialog), "%s", text);
         gtk_dialog_add_button(GTK_DIALOG(dialog), _("_Cancel"), GTK_RESPONSE_CANCEL);
         accept = gtk_dialog_add_button(GTK_DIALOG(dialog), button, GTK_RESPONSE_ACCEPT);
         gtk_style_context_add_class(gtk_widget_get_style_context(accept), "destructive-action");
         gtk_dialog_set_default_response(GTK_DIALOG(dialog), GTK_RESPONSE_CANCEL);
-        yes = gtk_dialog_run(GTK_DIALOG(dialog)) == GTK_RESPONSE_ACCEPT;
-        gtk_widget_destroy(dialog);
+        g_signal_connect_data(dialog, "response", G_CALLBACK(question_answered), question, question_free, 0);
+        gtk_window_present(GTK_WINDOW(dialog));
         g_free(title);
-        return yes;
 }
 
-static void action_force_off(GSimpleAction *action, GVariant *parameter, gpointer opaque)
+static void do_force_off(LodgerManager *manager, LodgerMachine *machine)
 {
-        LodgerManager *manager = opaque;
-        LodgerMachine *machine = g_object_ref(manager->machine);
-
-        (void)action;
-        (void)parameter;
-        if (ask(manager, _("Force “%s” off?"), _("It ends at once; what its guest has not saved is lost."), _("_Force Off")))
-                lodger_machine_stop(machine, TRUE);
-        g_object_unref(machine);
+        (void)manager;
+        lodger_machine_stop(machine, TRUE);
 }
 
-static void action_delete(GSimpleAction *action, GVariant *parameter, gpointer opaque)
+static void do_delete(LodgerManager *manager, LodgerMachine *machine)
 {
-        LodgerManager *manager = opaque;
-        LodgerMachine *machine = g_object_ref(manager->machine);
         GError *error = NULL;
 
+        if (library_delete(lodger_machine_get_name(machine), &error)) {
+                lodger_machine_list_remove(lodger_application_get_machines(manager->application), machine);
+                return;
+        }
+        lodger_application_complain(GTK_WINDOW(manager), _("The machine was not deleted"), error->message);
+        g_error_free(error);
+}
+
+static void action_force_off(GSimpleAction *action, GVariant *parameter, gpointer manager)
+{
         (void)action;
         (void)parameter;
-        if (ask(manager, _("Delete “%s”?"), _("Its definition, its snapshots and the disks made for it are removed for good. "
-                                             "Images that lie elsewhere stay."), _("_Delete"))) {
-                if (library_delete(lodger_machine_get_name(machine), &error)) {
-                        lodger_machine_list_remove(lodger_application_get_machines(manager->application), machine);
-                } else {
-                        lodger_application_complain(GTK_WINDOW(manager), _("The machine was not deleted"), error->message);
-                        g_error_free(error);
-                }
-        }
-        g_object_unref(machine);
+        ask(manager, _("Force “%s” off?"), _("It ends at once; what its guest has not saved is lost."), _("_Force Off"), do_force_off);
+}
+
+static void action_delete(GSimpleAction *action, GVariant *parameter, gpointer manager)
+{
+        (void)action;
+        (void)parameter;
+        ask(manager, _("Delete “%s”?"), _("Its definition, its snapshots and the disks made for it are removed for good. "
+                                         "Images that lie elsewhere stay."), _("_Delete"), do_delete);
 }
 
 static void action_settings(GSimpleAction *action, GVariant *parameter, gpointer opaque)
@@ -407,10 +441,9 @@ LodgerManager *lodger_manager_new(LodgerApplication *application)
         GListModel *machines = G_LIST_MODEL(lodger_application_get_machines(application));
 
         manager->application = application;
-        gtk_list_box_bind_model(manager->list, machines, make_row, NULL, NULL);
         gtk_list_box_set_filter_func(manager->list, row_matches, manager, NULL);
         g_signal_connect_after(machines, "items-changed", G_CALLBACK(list_changed), manager);
         select_machine(manager, NULL);
-        list_changed(machines, 0, 0, 0, manager);
+        list_changed(machines, 0, 0, g_list_model_get_n_items(machines), manager);
         return manager;
 }

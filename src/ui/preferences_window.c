@@ -35,6 +35,13 @@ static void bind_boolean(GtkBuilder *builder, const char *key)
         g_signal_connect(object, "notify::active", G_CALLBACK(boolean_chosen), (gpointer)key);
 }
 
+static gboolean key_pressed(GtkWindow *window, GdkEventKey *event)
+{
+        if (event->keyval == GDK_KEY_Escape)
+                gtk_window_close(window);
+        return event->keyval == GDK_KEY_Escape;
+}
+
 void preferences_show(GtkWindow *parent)
 {
         GtkBuilder *builder = gtk_builder_new_from_resource(LODGER_RESOURCES "ui/preferences.ui");
@@ -48,6 +55,7 @@ void preferences_show(GtkWindow *parent)
         bind_string(builder, "theme");
         bind_boolean(builder, "inhibit");
         bind_boolean(builder, "notify");
+        g_signal_connect(window, "key-press-event", G_CALLBACK(key_pressed), NULL);
         gtk_window_set_transient_for(window, parent);
         gtk_window_present(window);
         g_object_unref(builder);
