@@ -217,6 +217,8 @@ struct cpu *dbt_cpu_new(struct dbt *dbt, unsigned index, const struct cpu_model 
         dcpu->mapping_bytes = bytes;
         dcpu->interrupt_vector = cpu_interrupt_vector;
         dcpu->page_mask = PAGE_MASK;
+        for (unsigned i = 0; i < G_N_ELEMENTS(dcpu->aligned_mask); i++)
+                dcpu->aligned_mask[i] = PAGE_MASK | ((UINT64_C(1) << i) - 1);
         dcpu->index_mask = (uint64_t)(TLB_ENTRIES - 1) << PAGE_SHIFT;
         if (dbt->options.check) {
                 dcpu->check = g_new0(struct check, 1);

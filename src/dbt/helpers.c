@@ -132,6 +132,30 @@ static unsigned natural_alignment(unsigned size)
         return size & (size - 1) || size > 8 ? 1 : size;
 }
 
+/* A guess has been wrong GUESS_CREDIT times.  If that was quick, its block is made again with the index computed. */
+static void judge_guess(struct cpu *cpu, const uint8_t *return_address)
+{
+        struct dbt_cpu *dcpu = dbt_cpu(cpu);
+        struct guess *guess = dcpu->tired;
+        uint64_t now = __builtin_ia32_rdtsc(), rip = cpu->rip, next_rip = cpu->next_rip;
+        const struct insn_origin *map;
+
+        dcpu->tired = NULL;
+        guess->credit = GUESS_CREDIT;
+        bool quick = now - guess->since < (uint64_t)GUESS_CREDIT * WRONG_GUESS_CYCLES;
+        guess->since = now;
+        struct block *block = quick ? dbt_restore_rip(cpu, return_address - 1, &map) : NULL;
+        cpu->rip = rip;
+        cpu->next_rip = next_rip;
+        if (!block || block_dead(block))
+                return;
+        gpa_t gpa = (block->gpa & PAGE_MASK) | ((block->gpa + map->guest_offset) & ~PAGE_MASK);
+        __atomic_store_n(dbt_unguessable_slot(dcpu->dbt, gpa), gpa + 1, __ATOMIC_RELAXED);
+        dbt_count(dcpu, DBT_COUNT_UNGUESSABLE, 1);
+        cpu_host_begin(cpu);
+        dbt_slow_drop(dcpu->dbt, block);
+}
+
 /* Whether the span around an access that RAM serves lies in the same page, with the rights it needs. */
 static bool span_reachable(const struct cpu *cpu, uint64_t linear, uint32_t descriptor)
 {
@@ -165,6 +189,8 @@ uint8_t *dbt_memory(struct cpu *cpu, uint64_t linear, uint32_t descriptor, const
         uint8_t *host;
 
         dbt_count(dcpu, DBT_COUNT_MEMORY_SLOW, 1);
+        if (dcpu->tired)
+                judge_guess(cpu, return_address);
         enum cpu_segment segment = (descriptor >> ACCESS_DESC_SEGMENT_SHIFT) & 7;
         if (descriptor & ACCESS_DESC_ALIGN16) {
                 uint64_t base = descriptor & ACCESS_DESC_SEGMENT ? cpu->seg[segment].base : 0;

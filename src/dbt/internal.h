@@ -44,6 +44,9 @@ enum {
 enum { BLOCK_MAX_INSNS = 64, BLOCK_MAX_BYTES = 48 * 1024, CACHE_CHUNKS = 8, JC_ENTRIES = 65536,
        CONTEXT_CACHE = 4, DBT_CPUS_MAX = 32 };
 
+/* An access that guesses wrong GUESS_CREDIT times within GUESS_CREDIT * WRONG_GUESS_CYCLES does better without. */
+enum { GUESS_CREDIT = 256, WRONG_GUESS_CYCLES = 150, UNGUESSABLE_SLOTS = 4096 };
+
 /* Bits of the mode that only the translator uses. */
 #define MODE_ONE_INSN (UINT64_C(1) << 17)       /* leave after one instruction (shadow, TF, check) */
 #define MODE_CAREFUL (UINT64_C(1) << 42)        /* every access has its own check (translate_span.c) */
@@ -132,6 +135,14 @@ struct code_page {
         struct code_page *next;
 };
 
+/* Which TLB entry an access will need, as translated code remembers it: the one it needed last time.  Written
+ * by translated code and by several vCPUs at will; any index is harmless, since the entry's tag decides. */
+struct guess {
+        uint32_t index;
+        uint32_t credit;                /* wrong guesses left until somebody looks at their rate */
+        uint64_t since;                 /* host TSC when the credit was last given */
+};
+
 struct cache_chunk {
         uint8_t *start, *end;           /* writable side */
         /* In rising order of address.  Room for as many as there can be, so that it never moves: other
@@ -140,11 +151,14 @@ struct cache_chunk {
         size_t blocks;
         GPtrArray *slabs;               /* metadata memory, freed with the chunk */
         size_t slab_used;
+        struct guess *guess;
+        size_t guesses, guesses_used;
 };
 
 struct cache {
         uint8_t *rw, *rx;
-        size_t bytes;
+        size_t bytes;                   /* of each of the two */
+        size_t mapping_bytes;           /* of everything, from rx on */
         uint8_t *p;                     /* next free byte of the current chunk (writable side) */
         unsigned current;
         struct cache_chunk chunk[CACHE_CHUNKS];
@@ -161,6 +175,9 @@ struct stubs {
         uint8_t *callout;               /* called; R10: struct callout * */
         uint8_t *memory;                /* called; R11: linear address, ECX: descriptor */
         uint8_t *commit;                /* called after a store into the bounce buffer */
+        /* [write][user], called.  R10: struct guess *, R11: linear address, ECX: bytes - 1.  Returns with R10 = addend, or
+         * five bytes further on when the TLB does not have the page. */
+        uint8_t *guess[2][2];
         uint8_t *leave_signal;          /* jumped to by the signal handler; all state saved */
 };
 
@@ -183,6 +200,7 @@ struct dbt {
         bool evicting;                  /* somebody waits to reuse a chunk (dbt_slow_translate) */
         struct memory_listener listener;
         uint64_t counter[DBT_COUNTS];   /* what is counted under the lock; atomic, relaxed */
+        gpa_t unguessable[UNGUESSABLE_SLOTS];   /* instructions whose guesses were wrong too often; hashed, newest stay.  Atomic */
         bool bmi2, xsave;
         bool smp;                       /* there are several vCPUs; set before any runs */
         bool published;                 /* for ThreadSanitizer: dbt_publish() */
@@ -207,6 +225,7 @@ struct dbt_cpu {
         uint64_t spill;                 /* for glue without BMI2 */
         uint64_t spill_zero;            /* what a load past the end of spill reads */
         uint64_t page_mask;             /* ~4095, for PEXT; and so on: what translate_system.c selects */
+        uint64_t aligned_mask[4];       /* page_mask, and the bits that are zero in an aligned address of 1 << n bytes */
         uint64_t index_mask;            /* the bits of an address that select its TLB entry */
         uint64_t arith_mask, pushed_mask, df_mask, if_df_mask;
         uint64_t temp;                  /* a value kept across a check */
@@ -215,6 +234,8 @@ struct dbt_cpu {
         uint32_t access_bytes;
         uint16_t span_before, span_bytes;       /* of the span whose first access is at hand */
         uint32_t span_disp;             /* from its base, which must not wrap; 0: it may, it does not move */
+        struct guess *guess;            /* what stubs.guess keeps while it looks */
+        struct guess *tired;            /* its credit is used up */
         bool shutdown;                  /* triple fault */
         bool single;                    /* the block that runs has one instruction */
         bool single_next;               /* the next one is to: its access to a watched page was put off */
@@ -257,6 +278,7 @@ bool cache_has_room(const struct cache *cache, size_t need);
 unsigned cache_next_chunk(struct cache *cache);         /* index of the chunk that is now current, emptied */
 void cache_add(struct cache *cache, struct block *block);       /* the one just emitted */
 void *cache_meta(struct cache *cache, size_t bytes);    /* metadata that lives as long as the chunk; zeroed */
+struct guess *cache_guess(struct cache *cache);         /* likewise; NULL: the chunk has no more */
 struct block *cache_find(const struct cache *cache, const uint8_t *host);      /* executable side */
 static inline const uint8_t *cache_rx(const struct cache *cache, const uint8_t *rw) { return rw - cache->rw + cache->rx; }
 
@@ -337,6 +359,13 @@ struct block *dbt_restore_rip(struct cpu *cpu, const uint8_t *host, const struct
 char *dbt_describe_block(struct dbt *dbt, const struct block *block);
 /* The same to the trace. */
 void dbt_dump_block(struct dbt *dbt, const struct block *block);
+
+/* Whether the access of the instruction at gpa is better off without a guess. */
+static inline gpa_t *dbt_unguessable_slot(struct dbt *dbt, gpa_t gpa) { return &dbt->unguessable[gpa % UNGUESSABLE_SLOTS]; }
+static inline bool dbt_is_unguessable(struct dbt *dbt, gpa_t gpa)
+{
+        return __atomic_load_n(dbt_unguessable_slot(dbt, gpa), __ATOMIC_RELAXED) == gpa + 1;
+}
 
 /* Each counter has one writer at a time: a vCPU's own thread, or who holds dbt->lock. */
 static inline void counter_add(uint64_t *counter, uint64_t n)

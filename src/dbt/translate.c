@@ -43,7 +43,7 @@ static struct insn_origin *new_map(struct translator *t)
 /* Room for whatever one more instruction may need, and for the maps of all out-of-line paths. */
 static bool has_room(const struct translator *t)
 {
-        enum { INSN_COLD = 8, INSN_EXITS = 4, INSN_CALLOUTS = 4, INSN_BYTES = 2048, COLD_BYTES = 160 };
+        enum { INSN_COLD = 8, INSN_EXITS = 4, INSN_CALLOUTS = 4, INSN_BYTES = 2048, COLD_BYTES = 192 };
         size_t used = (size_t)(t->e.p - t->dbt->cache.p);
 
         return t->colds + INSN_COLD <= MAX_COLD && t->exits + INSN_EXITS <= MAX_EXITS &&
@@ -67,6 +67,13 @@ static void emit_cold(struct translator *t, const struct cold *cold, const struc
         map->host_offset = offset;
         if (cold->jump && !e->full)
                 emit_patch_rel32(cold->jump, e->p);
+        if (cold->guess) {
+                bool write = cold->descriptor & (cold->kind == COLD_SPAN ? ACCESS_DESC_SPAN_WRITE : ACCESS_DESC_WRITE);
+                emit_lea64_place(e, H_R10, cold->guess);
+                emit_mov32_imm(e, H_RCX, cold->probe_bytes - 1u);
+                emit_call(e, t->stubs->guess[write][mode_has(t, MODE_USER)]);
+                emit_jmp(e, cold->probed);
+        }
         switch (cold->kind) {
         case COLD_LOAD:
         case COLD_STORE:
@@ -610,6 +617,7 @@ struct block *dbt_translate(struct cpu *cpu, const struct context *context, uint
         t->index = t->colds = t->exits = t->maps = t->open_store = t->callouts = t->bytes = 0;
         t->ended = t->shadow = t->poll_after = t->called = t->vector = t->shadow_known = false;
         t->page = gpa & PAGE_MASK;
+        t->block_gpa = gpa;
         t->unready = ~(gpa_t)0;
         if (!max_insns || max_insns > BLOCK_MAX_INSNS)
                 max_insns = BLOCK_MAX_INSNS;

@@ -34,8 +34,8 @@
         X(KERNEL, "kernel", TEXT, FILE, MACHINE, any, N_("FILE"), N_("Linux or Multiboot image to start directly")) \
         X(INITRD, "initrd", LIST, FILE, MACHINE, any, N_("FILE"), N_("initial RAM disk, or a Multiboot module (repeatable)")) \
         X(APPEND, "append", TEXT, NONE, MACHINE, any, N_("TEXT"), N_("the kernel's command line")) \
-        X(DISK, "disk", LIST, SPEC, MACHINE, any, N_("FILE[,readonly][,throwaway]"), \
-          N_("IDE disk, a raw image; its guest's writes may be refused or thrown away (repeatable)")) \
+        X(DISK, "disk", LIST, SPEC, MACHINE, any, N_("FILE[,bus=BUS][,readonly]..."), \
+          N_("disk on bus=ide, ahci, virtio or scsi; the manual has all options (repeatable)")) \
         X(CDROM, "cdrom", LIST, SPEC, MACHINE, any, N_("FILE"), N_("CD image (repeatable)")) \
         X(FLOPPY, "floppy", LIST, SPEC, MACHINE, any, N_("FILE[,readonly][,throwaway]"), N_("floppy image (twice at most)")) \
         X(BOOT, "boot", TEXT, NONE, MACHINE, boot, N_("cdrom,disk,floppy"), \

@@ -18,6 +18,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "machine/internal.h"
+#include "machine/storage.h"
 
 /* -- Requests ----------------------------------------------------------------------------------- */
 
@@ -317,6 +318,7 @@ void machine_free(struct machine *machine)
                         if (machine->lapic[i])
                                 lapic_free(machine->lapic[i]);
         input_free(machine->input);
+        storage_free(machine);
         lock_release(&machine->lock);
         g_ptr_array_free(machine->devices, TRUE);
         for (guint i = 0; i < machine->serial_backends->len; i++)

@@ -25,7 +25,7 @@ struct machine_config {
         GPtrArray *initrds;             /* of char *: initrd, or Multiboot modules */
         char *append;
         GPtrArray *serials;             /* of char *: "stdio", "file:P", "unix:P", "pty", "none" */
-        GPtrArray *disks, *cdroms, *floppies;   /* of char *: "FILE[,readonly][,throwaway]"; NULL: none */
+        GPtrArray *disks, *cdroms, *floppies;   /* of char *: as disk_spec.h has them; NULL: none */
         char *boot;                     /* "cdrom,disk,floppy" in any order; NULL: the default */
         bool no_reboot;
         double timeout_seconds;         /* 0: none */

@@ -158,6 +158,17 @@ void pci_attach(struct device *bus, struct device *device, unsigned devfn)
         pci->devfn = (uint8_t)devfn;
 }
 
+unsigned pci_free_slot(struct device *bus)
+{
+        enum { FIRST_FREE = 3, SLOTS = 32 };
+        const struct pci_bus *pci_bus = (const struct pci_bus *)bus;
+
+        for (unsigned slot = FIRST_FREE; slot < SLOTS; slot++)
+                if (!pci_bus->slot[PCI_DEVFN(slot, 0)])
+                        return PCI_DEVFN(slot, 0);
+        return PCI_NO_SLOT;
+}
+
 void pci_identify(struct pci_device *pci, uint16_t vendor, uint16_t device, uint32_t class_code, uint8_t revision)
 {
         pci_put16(pci->defaults, PCI_VENDOR_ID, vendor);

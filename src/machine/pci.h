@@ -30,6 +30,8 @@ enum { PCI_BAR_IO = 1, PCI_BAR_64 = 4, PCI_BAR_PREFETCH = 8 };
 enum { PCI_CAP_POWER = 0x01, PCI_CAP_MSI = 0x05, PCI_CAP_VENDOR = 0x09, PCI_CAP_MSIX = 0x11, PCI_CAP_SATA = 0x12 };
 enum { PCI_BARS = 7, PCI_BAR_ROM = 6 };
 
+enum { PCI_NO_SLOT = 256 };
+
 #define PCI_DEVFN(device, function) ((device) << 3 | (function))
 
 struct pci_bus;
@@ -77,6 +79,8 @@ struct pci_device {
 extern const struct state_field pci_device_fields[];
 extern const struct state_field pci_msix_fields[];
 
+/* The first function of the first slot, after the board's own, where nothing is; PCI_NO_SLOT: the bus is full. */
+unsigned pci_free_slot(struct device *bus);
 /* Gives the device its place; the bus is a device of class "pci". */
 void pci_attach(struct device *bus, struct device *device, unsigned devfn);
 /* Fills in the identity part of the defaults.  class_code: 24 bits, class, subclass, interface. */

@@ -9,6 +9,9 @@
 bool storage_add(struct machine *machine, const struct machine_config *config, GError **error);
 /* CMOS: drives and boot order. */
 void storage_fill_cmos(struct machine *machine, const struct machine_config *config);
+/* The fw_cfg file "bootorder"; NULL: nothing to start from. */
+GBytes *storage_make_boot_order(struct machine *machine, const struct machine_config *config);
+void storage_free(struct machine *machine);
 /* Changes the medium of a CD drive while the machine runs (ide.h says what force is). */
 bool storage_eject(struct machine *machine, const char *drive, bool force, GError **error);
 bool storage_insert(struct machine *machine, const char *drive, const char *path, bool force, GError **error);

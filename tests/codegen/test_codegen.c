@@ -65,6 +65,9 @@ static void normalise(GString *out, const char *text)
                         if (value >= 0x100000000 && value < 0xffff000000000000) {
                                 g_string_append(out, "ADDRESS");
                                 p = end;
+                        } else if (value >= 0x100 && strstr(insn, "[rip")) {
+                                g_string_append(out, "GUESS");
+                                p = end;
                         } else if (value >= 0x100 && strchr(insn, '[') && strstr(insn, "rsp")) {
                                 g_string_append(out, "STATE");
                                 p = end;
