@@ -6,3 +6,4 @@ dist_man_MANS += doc/lodger-gtk.1
 else
 EXTRA_DIST += doc/lodger-gtk.1
 endif
+EXTRA_DIST += doc/containers.md doc/kvm.md
