@@ -74,6 +74,9 @@ bool block_is_read_only(const struct block *block);
 bool block_can_discard(const struct block *block);              /* whether a controller should offer TRIM or UNMAP */
 bool block_has_write_cache(const struct block *block);          /* false: completed writes are durable */
 
+/* The format whose signature the first 2048 bytes of a file have; "raw" when none. */
+const char *block_format_of(const uint8_t *bytes, size_t size);
+
 /* -- Requests ------------------------------------------------------------------------------------ */
 
 enum {
