@@ -282,14 +282,15 @@ static void undo_branch(struct cpu *cpu, const struct callout *branch)
 }
 
 /* The short way round after an instruction in C that left its block (a system call, an interrupt return, a segment
- * load): the code to go on with, if nothing waits for the dispatcher and the jump cache knows it; else NULL. */
-const uint8_t *dbt_next_code(struct cpu *cpu, bool wide)
+ * load): the code to go on with, if nothing waits for the dispatcher and the jump cache knows it; else NULL.
+ * before: the mode that the instruction began in. */
+const uint8_t *dbt_next_code(struct cpu *cpu, uint64_t before)
 {
         struct dbt_cpu *dcpu = dbt_cpu(cpu);
         uint64_t mode = cpu->mode | dcpu->extra_mode;
         const struct segment *cs = &cpu->seg[SEG_CS];
 
-        if (cpu->shadow | cpu->halted | cpu->kick || (mode & (MODE_TF | MODE_CHECK)) || cpu->debug_key || cpu->debug_stop ||
+        if (cpu->shadow | cpu->halted | cpu->kick || ((mode | before) & (MODE_TF | MODE_CHECK)) || cpu->debug_key || cpu->debug_stop ||
             cpu->debug_hits || dcpu->held_hits || dcpu->ferr_wait || debug_single(dcpu) || TRACE_ON(EXEC) ||
             deliverable(cpu, requests(cpu)))
                 return NULL;
@@ -298,7 +299,7 @@ const uint8_t *dbt_next_code(struct cpu *cpu, bool wide)
                 if (!c || c->mode != mode || c->cs_base != cs->base || c->cs_limit != cs->limit || c->debug_key)
                         continue;
                 const struct jc_entry *entry = jc_slot(dcpu, cpu->rip);
-                if (context_wide(c) != wide || __atomic_load_n(&entry->neg_key, __ATOMIC_ACQUIRE) + c->key + cpu->rip)
+                if ((c->mode ^ before) & MODE_CODE64 || __atomic_load_n(&entry->neg_key, __ATOMIC_ACQUIRE) + c->key + cpu->rip)
                         return NULL;
                 const uint8_t *host = __atomic_load_n(&entry->host, __ATOMIC_RELAXED);
                 __atomic_store_n(&dcpu->jc_key, c->key, __ATOMIC_SEQ_CST);

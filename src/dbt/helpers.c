@@ -57,7 +57,7 @@ uint64_t dbt_callout(struct cpu *cpu, const struct callout *callout)
         cpu->rip = cpu->next_rip;
         if (callout->ends || cpu->next_rip != callout->next_rip || cpu->mode != callout->mode || block_dead(callout->block) ||
             cpu->halted || cpu->debug_hits) {
-                const uint8_t *next = dbt_next_code(cpu, callout->mode & MODE_CODE64);
+                const uint8_t *next = dbt_next_code(cpu, callout->mode);
                 return next ? (uint64_t)(uintptr_t)next : LEAVE_CALLOUT;
         }
         return 0;

@@ -316,7 +316,7 @@ struct block *dbt_translate(struct cpu *cpu, const struct context *context, uint
 
 /* -- dispatch.c [gpr] -------------------------------------------------------------------------- */
 
-const uint8_t *dbt_next_code(struct cpu *cpu, bool wide);
+const uint8_t *dbt_next_code(struct cpu *cpu, uint64_t before);
 
 /* -- Called from translated code [gpr] --------------------------------------------------------- */
 
