@@ -40,8 +40,13 @@ lodger_core_SOURCES += \
         src/devices/input/ps2_mouse.c \
         src/devices/serial/uart16550.c \
         src/devices/serial/uart16550.h \
+        src/devices/storage/ahci.c \
+        src/devices/storage/ahci.h \
+        src/devices/storage/ahci_command.c \
+        src/devices/storage/ahci_common.h \
         src/devices/storage/ata_common.h \
         src/devices/storage/ata_disk.c \
+        src/devices/storage/ata_drive.c \
         src/devices/storage/atapi_cd.c \
         src/devices/storage/floppy.c \
         src/devices/storage/floppy.h \
