@@ -178,6 +178,13 @@ void dbt_flush(struct dbt *dbt)
                 block_evict_chunk(dbt, i);
 }
 
+void dbt_forget(struct dbt *dbt)
+{
+        translator_lock(dbt);
+        dbt_flush(dbt);
+        translator_unlock(dbt);
+}
+
 uint64_t dbt_counter(const struct dbt *dbt, enum dbt_counter counter)
 {
         uint64_t sum = __atomic_load_n(&dbt->counter[counter], __ATOMIC_RELAXED);
@@ -384,6 +391,28 @@ void dbt_slow_start(struct cpu *cpu)
         cpu->seg[SEG_CS].base = (uint64_t)page << 12;
         cpu_segment_changed(cpu, SEG_CS);
         cpu->rip = 0;
+}
+
+void dbt_take_reset(struct cpu *cpu, uint32_t bits)
+{
+        const uint32_t resets = CPU_REQUEST_RESET | CPU_REQUEST_INIT;
+
+        if (bits & resets) {
+                __atomic_and_fetch(&cpu->request, ~(bits & resets), __ATOMIC_SEQ_CST);
+                dbt_slow_reset(cpu, !(bits & CPU_REQUEST_RESET));
+                dbt_state_changed(cpu);
+        }
+        if (bits & CPU_REQUEST_SIPI)
+                dbt_slow_start(cpu);
+}
+
+void dbt_set_kick(struct cpu *cpu, void (*kick)(void *opaque), void *opaque)
+{
+        struct dbt_cpu *dcpu = dbt_cpu(cpu);
+
+        if (kick)
+                dcpu->kick_opaque = opaque;
+        __atomic_store_n(&dcpu->kick_hook, kick, __ATOMIC_SEQ_CST);
 }
 
 bool dbt_is_software_interrupt(insn_handler *handler)

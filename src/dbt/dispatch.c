@@ -33,6 +33,9 @@ void cpu_request(struct cpu *cpu, uint32_t bits)
 
         __atomic_or_fetch(&cpu->request, bits, __ATOMIC_SEQ_CST);
         dbt_kick(dcpu);
+        void (*hook)(void *opaque) = __atomic_load_n(&dcpu->kick_hook, __ATOMIC_SEQ_CST);
+        if (hook)
+                hook(dcpu->kick_opaque);
         if (__atomic_load_n(&dcpu->sleeping, __ATOMIC_SEQ_CST))
                 dbt_wake(dcpu);
 }

@@ -4,6 +4,8 @@ lodger_core_SOURCES += \
         src/devices/chipset/ferr.h \
         src/devices/chipset/fw_cfg.c \
         src/devices/chipset/fw_cfg.h \
+        src/devices/chipset/hpet.c \
+        src/devices/chipset/hpet.h \
         src/devices/chipset/i440fx.c \
         src/devices/chipset/i440fx.h \
         src/devices/chipset/i8237.c \

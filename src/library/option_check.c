@@ -43,7 +43,7 @@ static const char *check_name(const char *value)
 
 static const char *check_engine(const char *value)
 {
-        return strcmp(value, "auto") && strcmp(value, "dbt") ? _("no such engine; write auto or dbt") : NULL;
+        return strcmp(value, "auto") && strcmp(value, "dbt") && strcmp(value, "kvm") ? _("no such engine; write auto, dbt or kvm") : NULL;
 }
 
 static const char *check_memory(const char *value)

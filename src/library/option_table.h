@@ -24,7 +24,7 @@
         X(NAME, "name", TEXT, NONE, RUN, name, N_("NAME"), N_("the machine's name (default: lodger-PID)")) \
         X(CONTROL, "control", TEXT, FILE, RUN, any, N_("PATH"), N_("control socket (default: $XDG_RUNTIME_DIR/lodger/NAME)")) \
         X(ENGINE, "engine", TEXT, NONE, MACHINE, engine, N_("ENGINE"), \
-          N_("what runs the guest's code: auto, dbt (default: auto)")) \
+          N_("what runs the guest's code: auto, dbt, kvm (default: auto)")) \
         X(MEMORY, "memory", TEXT, NONE, MACHINE, memory, N_("SIZE"), N_("the guest's memory (default: 512M)")) \
         X(CPUS, "cpus", TEXT, NONE, MACHINE, cpus, "N", N_("number of vCPUs, 1 to 32 (default: 1)")) \
         X(CPU, "cpu", TEXT, NONE, MACHINE, cpu, N_("MODEL"), \

@@ -22,6 +22,8 @@ lodger_core_SOURCES += \
         src/machine/pc.c \
         src/machine/pci.c \
         src/machine/pci.h \
+        src/machine/smbios.c \
+        src/machine/smbios.h \
         src/machine/pci_msi.c \
         src/machine/storage.c \
         src/machine/storage.h

@@ -265,7 +265,8 @@ static void machine_configure(struct machine *machine, const struct machine_conf
 struct machine *machine_new(const struct machine_config *config, GError **error)
 {
         struct machine *machine = g_new0(struct machine, 1);
-        struct engine_options options = { .check = config->check, .check_failed = machine_check_failed, .opaque = machine };
+        struct engine_options options = { .check = config->check, .check_failed = machine_check_failed, .opaque = machine,
+                                          .machine_lock = &machine->lock };
         struct cpu_env cpu_env = { 0 };
 
         lock_init(&machine->lock, LOCK_RANK_MACHINE, "machine");

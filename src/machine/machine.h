@@ -16,7 +16,7 @@ enum { MACHINE_CPUS_MAX = 32 };
 
 struct machine_config {
         char *name;                     /* NULL: "lodger-PID" */
-        char *engine;                   /* "auto", "dbt" */
+        char *engine;                   /* "auto", "dbt", "kvm" */
         uint64_t memory_bytes;
         unsigned cpus;
         char *cpu_model;                /* "host", "486", ... */

@@ -109,6 +109,9 @@ void memory_region_set(struct memory_region *region, gpa_t gpa, bool enabled);
 void memory_region_set_read_only(struct memory_region *region, bool read_only);
 void memory_unmap(struct memory_region *region);
 void memory_add_listener(struct memory *memory, struct memory_listener *listener);
+/* Every range of whole pages that memory backs, in rising order: what hardware can map by itself.  Machine lock held. */
+void memory_for_each_backed(struct memory *memory,
+                            void (*fn)(void *opaque, gpa_t gpa, uint64_t size, uint8_t *host, bool read_only), void *opaque);
 /* The regions as a person reads them, one a line (info memory). */
 char *memory_describe(struct memory *memory);
 
