@@ -55,9 +55,17 @@ lodger_core_SOURCES += \
         src/devices/storage/ide.c \
         src/devices/storage/ide.h \
         src/devices/test/debug.c \
+        src/devices/virtio/scsi_common.h \
+        src/devices/virtio/scsi_disk.c \
         src/devices/virtio/virtio.h \
+        src/devices/virtio/virtio_balloon.c \
+        src/devices/virtio/virtio_balloon.h \
         src/devices/virtio/virtio_blk.c \
         src/devices/virtio/virtio_blk.h \
+        src/devices/virtio/virtio_console.c \
+        src/devices/virtio/virtio_console.h \
         src/devices/virtio/virtio_pci.c \
         src/devices/virtio/virtio_ring.c \
-        src/devices/virtio/virtio_rng.c
+        src/devices/virtio/virtio_rng.c \
+        src/devices/virtio/virtio_scsi.c \
+        src/devices/virtio/virtio_scsi.h

@@ -16,6 +16,7 @@
 #include "devices/storage/floppy.h"
 #include "devices/storage/ide.h"
 #include "devices/virtio/virtio_blk.h"
+#include "devices/virtio/virtio_scsi.h"
 #include "machine/disk_spec.h"
 #include "machine/image.h"
 #include "machine/internal.h"
@@ -216,6 +217,36 @@ static bool add_to_virtio(struct machine *machine, const struct disk_spec *spec,
         return machine_start_device(device, error);
 }
 
+static bool add_to_scsi(struct machine *machine, const struct disk_spec *spec, const char *id, struct block *image, bool cd,
+                        GError **error)
+{
+        unsigned target = machine->scsi_targets;
+
+        if (!machine->scsi) {
+                struct device *scsi = add_pci_device(machine, "virtio_scsi", "scsi", error);
+
+                if (!scsi || !machine_start_device(scsi, error)) {
+                        block_close(image);
+                        return false;
+                }
+                machine->scsi = scsi;
+        }
+        if (target == VIRTIO_SCSI_TARGETS) {
+                g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
+                            "%s: there are eight SCSI targets; leave a drive out, or put it on another bus", id);
+                block_close(image);
+                return false;
+        }
+        machine->scsi_targets++;
+        if (cd)
+                virtio_scsi_add_cd(machine->scsi, target, id, image);
+        else
+                virtio_scsi_add_disk(machine->scsi, target, id, image);
+        add_boot_place(machine, class_of(cd), spec->boot_index,
+                       g_strdup_printf("/pci@i0cf8/scsi@%x/channel@0/disk@%x,0", slot_of(machine->scsi), target));
+        return true;
+}
+
 static bool add_drive(struct machine *machine, const struct disk_spec *spec, const char *id, struct block *image, bool cd,
                       GError **error)
 {
@@ -225,6 +256,8 @@ static bool add_drive(struct machine *machine, const struct disk_spec *spec, con
                 return add_to_ide(machine, spec, id, image, cd, error);
         case DISK_BUS_AHCI:
                 return add_to_ahci(machine, spec, id, image, cd, error);
+        case DISK_BUS_SCSI:
+                return add_to_scsi(machine, spec, id, image, cd, error);
         case DISK_BUS_VIRTIO:
                 if (!cd)
                         return add_to_virtio(machine, spec, id, image, error);
@@ -362,6 +395,8 @@ static bool change_medium(struct machine *machine, const char *drive, struct blo
 {
         if (machine->ahci && ahci_has_cd(machine->ahci, drive))
                 return ahci_cd_change(machine->ahci, drive, image, force, error);
+        if (machine->scsi && virtio_scsi_has_cd(machine->scsi, drive))
+                return virtio_scsi_cd_change(machine->scsi, drive, image, force, error);
         return image ? ide_cd_insert(machine->ide, drive, image, force, error) : ide_cd_eject(machine->ide, drive, force, error);
 }
 
