@@ -22,6 +22,7 @@
 #include "machine/image.h"
 #include "machine/machine.h"
 #include "machine/storage.h"
+#include "net/net.h"
 
 enum { SERIAL_PORTS_MAX = 4 };
 
@@ -29,8 +30,8 @@ static const uint64_t MEMORY_BYTES_MIN = 1024 * 1024;
 
 /* What the command line said, as GOption leaves it. */
 struct run_options {
-        char *name, *control, *engine, *memory, *cpu, *firmware, *kernel, *append, *display, *net, *timeout, *gdb, *trace, *trace_file, *boot;
-        char **initrds, **serials, **debug_consoles, **images, **disks, **cdroms, **floppies;
+        char *name, *control, *engine, *memory, *cpu, *firmware, *kernel, *append, *display, *timeout, *gdb, *trace, *trace_file, *boot;
+        char **initrds, **serials, **debug_consoles, **images, **disks, **cdroms, **floppies, **nets;
         int cpus;
         gboolean headless, no_reboot, debug_exit, check;
 };
@@ -39,7 +40,7 @@ static void run_options_clear(struct run_options *options)
 {
         char **strings[] = {
                 &options->name, &options->control, &options->engine, &options->memory, &options->cpu, &options->firmware, &options->kernel,
-                &options->append, &options->display, &options->net, &options->timeout, &options->gdb, &options->trace,
+                &options->append, &options->display, &options->timeout, &options->gdb, &options->trace,
                 &options->trace_file, &options->boot,
         };
 
@@ -52,6 +53,7 @@ static void run_options_clear(struct run_options *options)
         g_strfreev(options->disks);
         g_strfreev(options->cdroms);
         g_strfreev(options->floppies);
+        g_strfreev(options->nets);
 }
 
 /* -- Checks ------------------------------------------------------------------------------------ */
@@ -61,6 +63,21 @@ static bool refuse(int *status, int code, const char *option, const char *value,
 {
         *status = cli_fail(code, "run", "%s %s: %s", option, value, remedy);
         return false;
+}
+
+static bool check_nets(char **nets, int *status)
+{
+        for (; nets != NULL && *nets != NULL; nets++) {
+                GError *error = NULL;
+                struct net_options *parsed = net_options_parse(*nets, &error);
+                bool ok = parsed != NULL || refuse(status, EXIT_USAGE, "--net", *nets, error->message);
+
+                net_options_free(parsed);
+                g_clear_error(&error);
+                if (!ok)
+                        return false;
+        }
+        return true;
 }
 
 static bool check_words(const struct run_options *options, struct machine_config *config, int *status)
@@ -98,8 +115,8 @@ static bool check_words(const struct run_options *options, struct machine_config
                 return refuse(status, EXIT_USAGE, "--display", options->display, _("no such display; write auto or none"));
         if (options->headless && options->display != NULL && strcmp(options->display, "none") != 0)
                 return refuse(status, EXIT_USAGE, "--display", options->display, _("contradicts --headless; leave one of them out"));
-        if (options->net != NULL && strcmp(options->net, "none") != 0)
-                return refuse(status, EXIT_USAGE, "--net", options->net, _("this version has no network; write none or leave it out"));
+        if (!check_nets(options->nets, status))
+                return false;
         if (options->timeout != NULL && !parse_duration(options->timeout, &config->timeout_seconds))
                 return refuse(status, EXIT_USAGE, "--timeout", options->timeout,
                               _("not a duration; write for example 90s, 10m or 2h"));
@@ -125,7 +142,7 @@ static bool check_words(const struct run_options *options, struct machine_config
         }
         if (options->boot != NULL && !storage_boot_order(options->boot, boot_order))
                 return refuse(status, EXIT_USAGE, "--boot", options->boot,
-                              _("not a boot order; write for example cdrom,disk,floppy"));
+                              _("not a boot order; write up to three of cdrom, disk, floppy and network, for example cdrom,disk"));
         if (options->initrds != NULL && options->kernel == NULL && options->images == NULL)
                 return refuse(status, EXIT_USAGE, "--initrd", options->initrds[0], _("needs --kernel"));
         if (options->append != NULL && options->kernel == NULL && options->images == NULL)
@@ -286,6 +303,7 @@ static int run_machine(const struct run_options *options, struct machine_config 
         config->disks = list_new(options->disks);
         config->cdroms = list_new(options->cdroms);
         config->floppies = list_new(options->floppies);
+        config->nets = list_new(options->nets);
         config->boot = options->boot;
         config->no_reboot = options->no_reboot;
         config->debug_exit = options->debug_exit;
@@ -315,6 +333,7 @@ static int run_machine(const struct run_options *options, struct machine_config 
         g_ptr_array_unref(config->disks);
         g_ptr_array_unref(config->cdroms);
         g_ptr_array_unref(config->floppies);
+        g_ptr_array_unref(config->nets);
         return status;
 }
 
@@ -346,13 +365,15 @@ int run_main(int argc, char **argv)
                 { "floppy", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &options.floppies, N_("floppy image (twice at most)"),
                   N_("FILE[,readonly][,throwaway]") },
                 { "boot", 0, 0, G_OPTION_ARG_STRING, &options.boot,
-                  N_("what is tried first, second, third (default: IMAGE, then disk,cdrom,floppy)"), N_("cdrom,disk,floppy") },
+                  N_("what is tried first, second, third (default: IMAGE, then disk,cdrom,floppy)"), N_("cdrom,disk,floppy,network") },
                 { "serial", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &options.serials,
                   N_("next serial port: stdio, file:PATH, unix:PATH, pty, none (repeatable; default: stdio)"), N_("PORT") },
                 { "display", 0, 0, G_OPTION_ARG_STRING, &options.display,
                   N_("where the screen is shown: auto, none (default: auto)"), N_("DISPLAY") },
                 { "headless", 0, 0, G_OPTION_ARG_NONE, &options.headless, N_("the same as --display none"), NULL },
-                { "net", 0, 0, G_OPTION_ARG_STRING, &options.net, N_("network: none"), N_("NETWORK") },
+                { "net", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &options.nets,
+                  N_("network card on: user, tap[=NAME], bridge=BRIDGE, passt, socket=listen:ADDR, socket=connect:ADDR, none (repeatable; default: user)"),
+                  N_("NETWORK[,model=e1000|rtl8139|ne2k|virtio][,KEY=VALUE...]") },
                 { "no-reboot", 0, 0, G_OPTION_ARG_NONE, &options.no_reboot,
                   N_("end with status 3 when the guest resets"), NULL },
                 { "timeout", 0, 0, G_OPTION_ARG_STRING, &options.timeout,

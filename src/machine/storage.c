@@ -205,7 +205,7 @@ bool storage_insert(struct machine *machine, const char *drive, const char *path
 /* The classes of CMOS bytes 3Dh and 38h: low nibble, high nibble, high nibble. */
 static unsigned boot_class(const char *word, size_t length)
 {
-        static const char *const words[] = { "floppy", "disk", "cdrom" };
+        static const char *const words[] = { "floppy", "disk", "cdrom", "network" };
 
         for (unsigned i = 0; i < G_N_ELEMENTS(words); i++)
                 if (strlen(words[i]) == length && !strncmp(words[i], word, length))
