@@ -167,6 +167,13 @@ DefinitionBlock ("", "DSDT", 1, "LODGER", "LODGERPC", 1)
             }
         }
 
+        Device (HPET)
+        {
+            Name (_HID, EisaId ("PNP0103"))
+            Name (_UID, 0)
+            Name (_CRS, ResourceTemplate () { Memory32Fixed (ReadOnly, 0xFED00000, 0x00000400) })
+        }
+
         /* Interrupt links: each routes one PCI line through the ISA bridge to an ISA interrupt,
          * active high and level-triggered inside the chip set. */
         Name (PRSP, ResourceTemplate ()

@@ -19,8 +19,12 @@ enum exit_status {
         EXIT_TIMEOUT = 4,
 };
 
+int create_main(int argc, char **argv);
+int delete_main(int argc, char **argv);
 int doctor_main(int argc, char **argv);
 int eject_main(int argc, char **argv);
+int image_main(int argc, char **argv);
+int engine_main(int argc, char **argv);
 int info_main(int argc, char **argv);
 int insert_main(int argc, char **argv);
 int key_main(int argc, char **argv);
@@ -32,6 +36,9 @@ int resume_main(int argc, char **argv);
 int run_main(int argc, char **argv);
 int screen_main(int argc, char **argv);
 int screenshot_main(int argc, char **argv);
+int set_main(int argc, char **argv);
+int show_main(int argc, char **argv);
+int start_main(int argc, char **argv);
 int stats_main(int argc, char **argv);
 int stop_main(int argc, char **argv);
 int type_main(int argc, char **argv);

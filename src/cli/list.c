@@ -12,6 +12,7 @@
 #include "base/i18n.h"
 #include "cli/client.h"
 #include "control/place.h"
+#include "library/library.h"
 
 enum { PATIENCE_SECONDS = 2 };
 #define LINE_FORMAT "%-20s %-12s %-6s %7s %10s\n"
@@ -61,17 +62,23 @@ static bool print_properties(const char *name, struct client *client)
         return complete;
 }
 
-static void list_machine(const char *name)
+/* False: no such machine runs. */
+static bool list_machine(const char *name)
 {
         struct client client = { .command = "list", .name = name, .pidfd = -1 };
         GError *error = NULL;
         bool open = client_open(&client, PATIENCE_SECONDS, &error);
 
         /* One that ends while we look is no machine any more; one that hangs is, and is worth knowing of. */
-        if (!(open && print_properties(name, &client)) && client.path && client.pid && !client_wait_gone(&client, 0))
+        bool there = open && print_properties(name, &client);
+
+        if (!there && client.path && client.pid && !client_wait_gone(&client, 0)) {
                 printf(LINE_FORMAT, name, "unresponsive", "-", "-", "-");
+                there = true;
+        }
         g_clear_error(&error);
         client_close(&client);
+        return there;
 }
 
 static gint compare_names(gconstpointer a, gconstpointer b)
@@ -79,7 +86,40 @@ static gint compare_names(gconstpointer a, gconstpointer b)
         return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-static int list_machines(void)
+/* A named machine that does not run. */
+static void list_stopped(const char *name)
+{
+        struct definition *definition = definition_load(name, NULL);
+        struct option_set options = { 0 };
+        struct machine_config config;
+        char *size;
+
+        if (!definition) {
+                printf(LINE_FORMAT, name, "broken", "-", "-", "-");
+                return;
+        }
+        definition_options(definition, &options);
+        options_config(&options, &config);
+        size = format_memory(config.memory_bytes);
+        printf(LINE_FORMAT, name, "stopped", config.engine, size, "-");
+        g_free(size);
+        options_config_clear(&config);
+        options_clear(&options);
+        definition_free(definition);
+}
+
+/* Adds the library's names to those of sockets. */
+static void add_defined(GPtrArray *names)
+{
+        GPtrArray *defined = library_list();
+
+        for (guint i = 0; i < defined->len; i++)
+                if (!g_ptr_array_find_with_equal_func(names, g_ptr_array_index(defined, i), g_str_equal, NULL))
+                        g_ptr_array_add(names, g_strdup(g_ptr_array_index(defined, i)));
+        g_ptr_array_unref(defined);
+}
+
+static int list_machines(bool all)
 {
         GPtrArray *names = g_ptr_array_new_with_free_func(g_free);
         char *folder = place_folder(false, NULL);
@@ -88,11 +128,16 @@ static int list_machines(void)
 
         while (entries && (name = g_dir_read_name(entries)))
                 g_ptr_array_add(names, g_strdup(name));
+        if (all)
+                add_defined(names);
         g_ptr_array_sort(names, compare_names);
         if (isatty(STDOUT_FILENO))
                 printf(LINE_FORMAT, _("NAME"), _("STATE"), _("ENGINE"), _("MEMORY"), _("UPTIME"));
-        for (guint i = 0; i < names->len; i++)
-                list_machine(g_ptr_array_index(names, i));
+        for (guint i = 0; i < names->len; i++) {
+                name = g_ptr_array_index(names, i);
+                if (!list_machine(name) && all && library_exists(name))
+                        list_stopped(name);
+        }
         if (entries)
                 g_dir_close(entries);
         g_free(folder);
@@ -102,12 +147,18 @@ static int list_machines(void)
 
 int list_main(int argc, char **argv)
 {
+        gboolean all = FALSE;
+        const GOptionEntry entries[] = {
+                { "all", 'a', 0, G_OPTION_ARG_NONE, &all, N_("stopped machines too"), NULL },
+                { NULL, 0, 0, G_OPTION_ARG_NONE, NULL, NULL, NULL }
+        };
         GOptionContext *context = g_option_context_new(NULL);
         int status;
 
         g_option_context_set_summary(context, _("Lists the running machines: name, state, engine, memory, uptime."));
+        g_option_context_add_main_entries(context, entries, NULL);
         if (cli_parse(context, "list", &argc, &argv, &status))
-                status = argc > 1 ? cli_fail(EXIT_USAGE, "list", _("%s: takes no arguments"), argv[1]) : list_machines();
+                status = argc > 1 ? cli_fail(EXIT_USAGE, "list", _("%s: takes no arguments"), argv[1]) : list_machines(all);
         g_option_context_free(context);
         return status;
 }

@@ -2,23 +2,25 @@
 /*
  * stop.c - `lodger stop`: ends a machine, and returns when its process has gone.
  *
- * Plainly, by its power button: the guest shuts down in its own time.  With --force, by steps that
+ * Plainly, by its power button: the guest shuts down in its own time, and after a while somebody who waits is
+ * told that it has not (it may not know of power buttons).  With --force, by steps that
  * take a few seconds at most whatever the guest or the process does: the machine is told to end, and if
  * its process is still there, the process is killed - the one that the kernel says listens on the
  * socket - and the socket removed.
  */
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/i18n.h"
 #include "cli/client.h"
-#include "cli/parse.h"
+#include "library/parse.h"
 #include "control/place.h"
 
-enum { ASK_SECONDS = 10, FORCE_ASK_SECONDS = 2, FORCE_WAIT_MS = 3000, KILL_WAIT_MS = 5000 };
+enum { ASK_SECONDS = 10, FORCE_ASK_SECONDS = 2, FORCE_WAIT_MS = 3000, KILL_WAIT_MS = 5000, PATIENCE_MS = 10000 };
 
 static int stop_plainly(struct client *client, double timeout_seconds)
 {
@@ -36,6 +38,12 @@ static int stop_plainly(struct client *client, double timeout_seconds)
                 return status;
         }
         g_clear_error(&error);
+        /* Not under a short --timeout: its own message comes soon enough. */
+        if ((wait_ms < 0 || wait_ms > PATIENCE_MS) && !client_wait_gone(client, PATIENCE_MS)) {
+                fprintf(stderr, _("lodger stop: %s: the guest has not answered its power button yet; still waiting"
+                                  " (--timeout TIME gives up, --force ends the machine)\n"), client->name);
+                wait_ms = wait_ms < 0 ? wait_ms : wait_ms - PATIENCE_MS;
+        }
         if (!client_wait_gone(client, wait_ms))
                 return cli_fail(EXIT_TIMEOUT, client->command, _("%s: still running; --force ends the machine anyway"), client->name);
         return EXIT_OK;

@@ -6,6 +6,8 @@ lodger_core_SOURCES += \
         src/control/control.h \
         src/control/error.c \
         src/control/error.h \
+        src/control/keys.c \
+        src/control/keys.h \
         src/control/methods.c \
         src/control/methods.h \
         src/control/place.c \

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "control/error.h"
+#include "control/keys.h"
 #include "control/methods.h"
 #include "control/screen.h"
 #include "machine/manage.h"
@@ -16,7 +17,9 @@
 #define HANDLED TRUE            /* of a handler: the answer has been given */
 
 struct methods {
+        struct machine *machine;
         struct screen *screen;
+        struct keys *keys;
         ControlMachine1 *object;
 };
 
@@ -60,6 +63,13 @@ static char *make_valid(char *text)
 static void tell_state(ControlMachine1 *object, struct machine *machine)
 {
         control_machine1_set_state(object, machine_is_paused(machine) ? "paused" : "running");
+}
+
+static void state_changed(void *opaque)
+{
+        struct methods *methods = opaque;
+
+        tell_state(methods->object, methods->machine);
 }
 
 static gboolean handle_get_uptime(ControlMachine1 *object, GDBusMethodInvocation *call, struct machine *machine)
@@ -242,6 +252,17 @@ static gboolean handle_key(ControlMachine1 *object, GDBusMethodInvocation *call,
         return HANDLED;
 }
 
+static gboolean handle_set_key(ControlMachine1 *object, GDBusMethodInvocation *call, const char *key, gboolean down,
+                               struct methods *methods)
+{
+        GError *error = NULL;
+
+        if (!keys_set(methods->keys, g_dbus_method_invocation_get_connection(call), key, down, &error))
+                return refuse(call, error);
+        control_machine1_complete_set_key(object, call);
+        return HANDLED;
+}
+
 static gboolean handle_type(ControlMachine1 *object, GDBusMethodInvocation *call, const char *text, struct machine *machine)
 {
         GError *error = NULL;
@@ -270,6 +291,17 @@ static gboolean handle_set_mouse_buttons(ControlMachine1 *object, GDBusMethodInv
 
 /* -- The object ---------------------------------------------------------------------------------- */
 
+static gboolean handle_set_engine(ControlMachine1 *object, GDBusMethodInvocation *call, const char *engine, struct machine *machine)
+{
+        GError *error = NULL;
+
+        if (!machine_set_engine(machine, engine, &error))
+                return refuse(call, error);
+        control_machine1_set_engine(object, machine_engine_name(machine));
+        control_machine1_complete_set_engine(object, call);
+        return HANDLED;
+}
+
 struct methods *methods_new(struct machine *machine)
 {
         static const struct { const char *signal; GCallback handler; } handlers[] = {
@@ -278,6 +310,7 @@ struct methods *methods_new(struct machine *machine)
                 { "handle-reset", G_CALLBACK(handle_reset) },
                 { "handle-pause", G_CALLBACK(handle_pause) },
                 { "handle-resume", G_CALLBACK(handle_resume) },
+                { "handle-set-engine", G_CALLBACK(handle_set_engine) },
                 { "handle-info", G_CALLBACK(handle_info) },
                 { "handle-stats", G_CALLBACK(handle_stats) },
                 { "handle-eject", G_CALLBACK(handle_eject) },
@@ -293,7 +326,10 @@ struct methods *methods_new(struct machine *machine)
         ControlMachine1 *object = control_machine1_skeleton_new();
 
         methods->screen = screen_new(machine);
+        methods->keys = keys_new(machine);
         methods->object = object;
+        methods->machine = machine;
+        machine_watch_state(machine, state_changed, methods);
         control_machine1_set_name(object, machine_name(machine));
         control_machine1_set_engine(object, machine_engine_name(machine));
         control_machine1_set_memory(object, machine_memory_bytes(machine));
@@ -303,6 +339,7 @@ struct methods *methods_new(struct machine *machine)
                 g_signal_connect(object, handlers[i].signal, handlers[i].handler, machine);
         g_signal_connect(object, "handle-watch-framebuffer", G_CALLBACK(handle_watch), methods);
         g_signal_connect(object, "handle-unwatch-framebuffer", G_CALLBACK(handle_unwatch), methods);
+        g_signal_connect(object, "handle-set-key", G_CALLBACK(handle_set_key), methods);
         return methods;
 }
 
@@ -310,7 +347,9 @@ void methods_free(struct methods *methods)
 {
         if (!methods)
                 return;
+        machine_watch_state(methods->machine, NULL, NULL);
         screen_free(methods->screen);
+        keys_free(methods->keys);
         g_object_unref(methods->object);
         g_free(methods);
 }

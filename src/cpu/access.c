@@ -16,7 +16,7 @@ enum { ACCESS_BYTES_MAX = 1024 };
 
 /* -- Copying without the C library (rule C4) ------------------------------------------------------ */
 
-static void copy_bytes(uint8_t *to, const uint8_t *from, unsigned size)
+MEMORY_RACY static void copy_bytes(uint8_t *to, const uint8_t *from, unsigned size)
 {
         switch (size) {
         case 1:

@@ -204,6 +204,7 @@ struct cpu {
         uint8_t debug_watch_kind;       /* enum debug_kind, and the address, of the watchpoint that was hit */
         uint64_t debug_watch_linear;
         const struct cpu_debugger *debugger;    /* NULL: none attached */
+        bool others;                    /* there are other vCPUs */
         unsigned index;                 /* vCPU number, APIC id */
         const struct cpu_model *model;
         struct memory *memory;
@@ -311,6 +312,10 @@ bool cpu_write(struct cpu *cpu, enum cpu_segment segment, uint64_t offset, const
 /* Saves guest vector state to cpu->fpu.image if it is live, and gives C its own MXCSR and x87 control
  * word.  The engine reloads it before translated code runs again.  Idempotent. */
 void cpu_host_begin(struct cpu *cpu);
+/* Stops the other vCPUs, between two accesses of theirs, until cpu_exclusive_end(): for what must look atomic to
+ * them and is not.  After cpu_host_begin(), without locks; may be nested. */
+void cpu_exclusive_begin(struct cpu *cpu);
+void cpu_exclusive_end(struct cpu *cpu);
 
 /* debug.c: matches an I/O access against the debug registers. */
 void cpu_debug_note_io(struct cpu *cpu, uint16_t port, unsigned size);

@@ -224,12 +224,20 @@ bool exec_bt_mem(struct cpu *cpu, const struct insn *insn)
                 if (host) {
                         carry = bit_change_locked(host, op, bit);
                 } else {
-                        if (!cpu_probe_write(cpu, linear, size, user) ||
-                            !cpu_read_linear(cpu, linear, &value, size, user))
-                                return false;
+                        /* Not in one piece: with LOCK the others must not look. */
+                        bool done;
+
+                        cpu_host_begin(cpu);
+                        if (insn->lock)
+                                cpu_exclusive_begin(cpu);
+                        done = cpu_probe_write(cpu, linear, size, user) &&
+                               cpu_read_linear(cpu, linear, &value, size, user);
                         carry = value & mask;
                         value = bit_apply(op, value, mask);
-                        if (!cpu_write_linear(cpu, linear, &value, size, user))
+                        done = done && cpu_write_linear(cpu, linear, &value, size, user);
+                        if (insn->lock)
+                                cpu_exclusive_end(cpu);
+                        if (!done)
                                 return false;
                 }
         }
@@ -239,7 +247,7 @@ bool exec_bt_mem(struct cpu *cpu, const struct insn *insn)
 
 bool exec_cmpxchg16b(struct cpu *cpu, const struct insn *insn)
 {
-        uint64_t offset, memory[2], expected[2] = { cpu->regs[RAX], cpu->regs[RDX] };
+        uint64_t offset, memory[2] = { 0, 0 }, expected[2] = { cpu->regs[RAX], cpu->regs[RDX] };
         unsigned user = cpu_user_access(cpu);
         uint8_t *host;
         gva_t linear;
@@ -262,11 +270,16 @@ bool exec_cmpxchg16b(struct cpu *cpu, const struct insn *insn)
         } else {
                 uint64_t next[2] = { cpu->regs[RBX], cpu->regs[RCX] };
 
-                if (!cpu_probe_write(cpu, linear, 16, user) || !cpu_read_linear(cpu, linear, memory, 16, user))
-                        return false;
-                equal = memory[0] == expected[0] && memory[1] == expected[1];
+                cpu_host_begin(cpu);
+                if (insn->lock)
+                        cpu_exclusive_begin(cpu);
+                bool done = cpu_probe_write(cpu, linear, 16, user) && cpu_read_linear(cpu, linear, memory, 16, user);
+                equal = done && memory[0] == expected[0] && memory[1] == expected[1];
                 /* Writes in any case, as the locked instruction does. */
-                if (!cpu_write_linear(cpu, linear, equal ? next : memory, 16, user))
+                done = done && cpu_write_linear(cpu, linear, equal ? next : memory, 16, user);
+                if (insn->lock)
+                        cpu_exclusive_end(cpu);
+                if (!done)
                         return false;
         }
         if (!equal) {

@@ -2,7 +2,8 @@
 lodger_core_SOURCES += \
         src/cpu/lapic.c \
         src/cpu/lapic.h \
-        src/cpu/model.c
+        src/cpu/model.c \
+        src/cpu/x2apic.c
 
 # State, memory and instructions: all of it runs while a guest's vector registers may be live.
 lodger_gpr_SOURCES += \

@@ -70,6 +70,8 @@ static bool is_mtrr(uint32_t index)
                mtrr_fixed_index(index) >= 0;
 }
 
+static bool is_x2apic(uint32_t index) { return index >= MSR_X2APIC && index <= MSR_X2APIC_LAST; }
+
 /* Whether the model has the register at all; value checks come later. */
 static bool msr_exists(const struct cpu *cpu, uint32_t index)
 {
@@ -77,6 +79,8 @@ static bool msr_exists(const struct cpu *cpu, uint32_t index)
 
         if (is_mtrr(index) || index == MSR_MTRR_CAP)
                 return cpu_has(cpu, FEATURE_MTRR);
+        if (is_x2apic(index))
+                return cpu_has(cpu, FEATURE_X2APIC) && (cpu->apic_base & APIC_BASE_X2APIC) && cpu->lapic;
         switch (index) {
         case MSR_P5_MC_ADDR: case MSR_P5_MC_TYPE:
                 return family >= 5;
@@ -121,6 +125,10 @@ bool msr_read(struct cpu *cpu, uint32_t index, uint64_t *value)
 
         if (!msr_exists(cpu, index))
                 return refuse(cpu, "rdmsr", index, 0);
+        if (is_x2apic(index)) {
+                cpu_host_begin(cpu);
+                return lapic_rdmsr(cpu->lapic, index, value) || refuse(cpu, "rdmsr", index, 0);
+        }
         if (fixed >= 0) {
                 *value = cpu->mtrr_fixed[fixed];
                 return true;
@@ -135,6 +143,10 @@ bool msr_read(struct cpu *cpu, uint32_t index, uint64_t *value)
                 *value = cpu_tsc(cpu);
                 break;
         case MSR_TSC_ADJUST: *value = cpu->tsc_offset; break;
+        case MSR_TSC_DEADLINE:
+                cpu_host_begin(cpu);
+                *value = cpu->lapic ? lapic_deadline(cpu->lapic) : 0;
+                break;
         case MSR_APIC_BASE: *value = cpu->apic_base; break;
         case MSR_FEATURE_CONTROL: *value = 1 /* locked: no VMX */; break;
         case MSR_SPEC_CTRL: *value = cpu->spec_ctrl; break;
@@ -187,7 +199,12 @@ static bool write_apic_base(struct cpu *cpu, uint64_t value)
         uint64_t allowed = (physical_mask(cpu) & PAGE_MASK) | APIC_BASE_BSP | APIC_BASE_ENABLE |
                            (cpu_has(cpu, FEATURE_X2APIC) ? APIC_BASE_X2APIC : 0);
 
-        if ((value & ~allowed) || (value & (APIC_BASE_X2APIC | APIC_BASE_ENABLE)) == APIC_BASE_X2APIC)
+        unsigned from = cpu->apic_base & (APIC_BASE_X2APIC | APIC_BASE_ENABLE);
+        unsigned to = value & (APIC_BASE_X2APIC | APIC_BASE_ENABLE);
+
+        /* x2APIC mode is entered from xAPIC mode and left by disabling (SDM 3A figure 11-27). */
+        if ((value & ~allowed) || to == APIC_BASE_X2APIC || (!from && to == (APIC_BASE_X2APIC | APIC_BASE_ENABLE)) ||
+            ((from & APIC_BASE_X2APIC) && to == APIC_BASE_ENABLE))
                 return refuse(cpu, "wrmsr", MSR_APIC_BASE, value);
         cpu->apic_base = value;
         if (cpu->lapic) {
@@ -233,19 +250,37 @@ static bool write_address(struct cpu *cpu, uint32_t index, uint64_t *field, uint
         return true;
 }
 
+/* A deadline is one of the TSC. */
+static bool tsc_moved(struct cpu *cpu)
+{
+        cpu_host_begin(cpu);
+        if (cpu->lapic)
+                lapic_tsc_changed(cpu->lapic);
+        return true;
+}
+
 bool msr_write(struct cpu *cpu, uint32_t index, uint64_t value)
 {
         if (!msr_exists(cpu, index))
                 return refuse(cpu, "wrmsr", index, value);
         if (is_mtrr(index))
                 return write_mtrr(cpu, index, value);
+        if (is_x2apic(index)) {
+                cpu_host_begin(cpu);
+                return lapic_wrmsr(cpu->lapic, index, value) || refuse(cpu, "wrmsr", index, value);
+        }
         switch (index) {
         case MSR_TSC:
                 cpu_host_begin(cpu);
                 cpu->tsc_offset += value - cpu_tsc(cpu);
-                return true;
+                return tsc_moved(cpu);
         case MSR_TSC_ADJUST:            /* a write of MSR_TSC moves it by as much (SDM 3B 18.17.3) */
                 cpu->tsc_offset = value;
+                return tsc_moved(cpu);
+        case MSR_TSC_DEADLINE:
+                cpu_host_begin(cpu);
+                if (cpu->lapic)
+                        lapic_set_deadline(cpu->lapic, value);
                 return true;
         case MSR_APIC_BASE:
                 return write_apic_base(cpu, value);

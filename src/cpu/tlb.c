@@ -70,7 +70,7 @@ static void view_flush(struct tlb_view *view, bool global_too)
                 for (; data; data &= data - 1) {
                         unsigned i = word * 64 + (unsigned)__builtin_ctzll(data);
                         view->read_neg_tag[i] = tlb_empty[i];
-                        view->write_neg_tag[i] = tlb_empty[i];
+                        __atomic_store_n(&view->write_neg_tag[i], tlb_empty[i], __ATOMIC_RELAXED);
                 }
                 for (; code; code &= code - 1)
                         view->code[word * 64 + (unsigned)__builtin_ctzll(code)] = 0;
@@ -97,7 +97,7 @@ void tlb_flush(struct cpu *cpu, bool global_too)
 static void view_drop_data(struct tlb_view *view, unsigned index)
 {
         view->read_neg_tag[index] = tlb_empty[index];
-        view->write_neg_tag[index] = tlb_empty[index];
+        __atomic_store_n(&view->write_neg_tag[index], tlb_empty[index], __ATOMIC_RELAXED);
 }
 
 /* INVLPG of one address of a large page drops all of it; the table may have changed since, so only
@@ -129,7 +129,7 @@ void tlb_flush_page(struct cpu *cpu, gva_t linear)
         index = tlb_index(linear);
         for (unsigned i = 0; i < 2; i++) {
                 struct tlb_view *view = &cpu->tlb[i];
-                if (view->read_neg_tag[index] == -page || view->write_neg_tag[index] == -page)
+                if (view->read_neg_tag[index] == -page)
                         view_drop_data(view, index);
                 if ((view->code[index] ^ code_key(linear)) >> CODE_PHYSICAL_BITS == 0)
                         view->code[index] = 0;
@@ -139,16 +139,26 @@ void tlb_flush_page(struct cpu *cpu, gva_t linear)
 
 /* -- Filling ------------------------------------------------------------------------------------- */
 
-static void view_fill(struct tlb_view *view, gva_t linear, const struct translation *translation,
+static void view_fill(struct cpu *cpu, struct tlb_view *view, gva_t linear, const struct translation *translation,
                       const struct page_info *page)
 {
         unsigned index = tlb_index(linear);
         gva_t first = linear & PAGE_MASK;
 
         view->read_neg_tag[index] = -first;
-        view->write_neg_tag[index] =
-                translation->writable && page->kind == PAGE_RAM && page->state == 0 ? -first : tlb_empty[index];
-        view->addend[index] = (uint64_t)(uintptr_t)page->host - first;
+        /* Whoever takes the permission away looks at the tag first and the addend then (block.c, forbid_writes). */
+        __atomic_store_n(&view->write_neg_tag[index], tlb_empty[index], __ATOMIC_RELAXED);
+        __atomic_store_n(&view->addend[index], (uint64_t)(uintptr_t)page->host - first, __ATOMIC_RELEASE);
+        if (translation->writable && page->kind == PAGE_RAM && page->state == 0) {
+                if (!cpu->others) {
+                        view->write_neg_tag[index] = -first;
+                } else {
+                        /* It may have been marked since `page` was looked up: either we see that, or the tag is seen. */
+                        __atomic_store_n(&view->write_neg_tag[index], -first, __ATOMIC_SEQ_CST);
+                        if (memory_page(cpu->memory, translation->gpa).state)
+                                __atomic_store_n(&view->write_neg_tag[index], tlb_empty[index], __ATOMIC_RELAXED);
+                }
+        }
         bit_assign(view->used, index, true);
         bit_assign(view->global, index, translation->global);
         bit_assign(view->large, index, translation->page_bytes > PAGE_SIZE);
@@ -168,7 +178,7 @@ bool tlb_access(struct cpu *cpu, gva_t linear, unsigned size, unsigned access, u
         if ((linear & ~PAGE_MASK) + size > PAGE_SIZE)
                 return true;
         index = tlb_index(linear);
-        tag = access & ACCESS_WRITE ? view->write_neg_tag[index] : view->read_neg_tag[index];
+        tag = access & ACCESS_WRITE ? __atomic_load_n(&view->write_neg_tag[index], __ATOMIC_RELAXED) : view->read_neg_tag[index];
         if (tag == -(linear & PAGE_MASK)) {
                 *host = (uint8_t *)(uintptr_t)(linear + view->addend[index]);
                 return true;
@@ -182,7 +192,7 @@ bool tlb_access(struct cpu *cpu, gva_t linear, unsigned size, unsigned access, u
                 return true;
         if (!(translation.user && !(access & ACCESS_USER) && (cpu->cr4 & CR4_SMAP)) &&  /* B4 */
             !(cpu->debug_watch && cpu_debug_watches_page(cpu, linear)))                 /* B5 */
-                view_fill(view, linear, &translation, &page);
+                view_fill(cpu, view, linear, &translation, &page);
         *host = page.host + (translation.gpa & ~PAGE_MASK);
         return true;
 }

@@ -7,10 +7,13 @@
  * that hot code is lost now and then but never all of it at once.  Metadata of blocks (maps, exits,
  * callouts) comes from slabs that belong to the chunk and go with it.
  *
+ * What translated code itself writes (struct guess) lies beside the executable mapping, within reach of a RIP-relative
+ * operand, yet never in a page that holds code: the CPU takes a store near running code for self-modification.
+ *
  * Invariants:
- * 1  Blocks of a chunk lie in rising order in chunk->blocks.
- * 2  Nothing in a chunk is reused while any vCPU may still execute it: chunks are emptied by the
- *    dispatcher only, when no translated code is on any stack.
+ * 1  Blocks of a chunk lie in rising order in chunk->block[].
+ * 2  Nothing in a chunk is reused while any vCPU may still execute it: between dropping its blocks and
+ *    reusing it lies a grace period (smp.c), and no translated code is on this vCPU's stack.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -19,7 +22,7 @@
 #include <unistd.h>
 #include "dbt/internal.h"
 
-enum { STUB_BYTES = 16 * 1024, SLAB_BYTES = 256 * 1024 };
+enum { STUB_BYTES = 16 * 1024, SLAB_BYTES = 256 * 1024, BLOCK_ALIGN = 16, GUESSES_SHARE = 16 /* of the cache's size */ };
 
 /* A file that no one else sees and that may be mapped executable (T16): a memfd, or, where those are
  * forbidden to be executable, an unlinked file in the user's runtime or temporary directory. */
@@ -53,41 +56,62 @@ static int open_backing(size_t bytes)
         return -1;
 }
 
+/* Maps the file, or shared anonymous memory where no file may be executable, twice into the room at `at`. */
+static bool map_twice(struct cache *cache, uint8_t *at, int fd)
+{
+        size_t bytes = cache->bytes;
+
+        if (fd >= 0)
+                return mmap(at, bytes, PROT_READ | PROT_EXEC, MAP_SHARED | MAP_FIXED, fd, 0) != MAP_FAILED &&
+                       mmap(at + bytes, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0) != MAP_FAILED;
+        return mmap(at + bytes, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED, -1, 0) != MAP_FAILED &&
+               mremap(at + bytes, 0, bytes, MREMAP_MAYMOVE | MREMAP_FIXED, at) != MAP_FAILED &&
+               !mprotect(at, bytes, PROT_READ | PROT_EXEC);
+}
+
+/* Bytes of a chunk's table of blocks; each block takes at least one unit of BLOCK_ALIGN bytes. */
+static size_t block_room(const struct cache *cache)
+{
+        return (size_t)(cache->chunk[0].end - cache->chunk[0].start) / BLOCK_ALIGN * sizeof(struct block *);
+}
+
 bool cache_init(struct cache *cache, uint64_t bytes, GError **error)
 {
+        size_t guesses = bytes / GUESSES_SHARE;
+
         cache->bytes = bytes;
+        cache->mapping_bytes = 2 * bytes + guesses;
         int fd = open_backing(bytes);
-        if (fd >= 0) {
-                cache->rw = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-                cache->rx = mmap(NULL, bytes, PROT_READ | PROT_EXEC, MAP_SHARED, fd, 0);
+        uint8_t *at = mmap(NULL, cache->mapping_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        bool mapped = at != MAP_FAILED && map_twice(cache, at, fd) &&
+                      mmap(at + 2 * bytes, guesses, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) != MAP_FAILED;
+        int saved = errno;
+        if (fd >= 0)
                 close(fd);
-        } else {
-                /* No executable file anywhere: shared anonymous memory can be mapped a second time too. */
-                cache->rw = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-                cache->rx = cache->rw == MAP_FAILED ? MAP_FAILED : mremap(cache->rw, 0, bytes, MREMAP_MAYMOVE);
-                if (cache->rx != MAP_FAILED && mprotect(cache->rx, bytes, PROT_READ | PROT_EXEC)) {
-                        munmap(cache->rx, bytes);
-                        cache->rx = MAP_FAILED;
-                }
-        }
-        if (cache->rw == MAP_FAILED || cache->rx == MAP_FAILED) {
+        if (!mapped) {
                 g_set_error(error, G_IO_ERROR, G_IO_ERROR_PERMISSION_DENIED,
                             "the translator cannot map %zu MiB of executable memory: %s; allow executable memfds "
                             "(vm.memfd_noexec=0) or raise the address-space limit (ulimit -v)",
-                            (size_t)(bytes >> 20), g_strerror(errno));
-                if (cache->rw != MAP_FAILED)
-                        munmap(cache->rw, bytes);
-                if (cache->rx != MAP_FAILED)
-                        munmap(cache->rx, bytes);
-                cache->rw = cache->rx = NULL;
+                            (size_t)(bytes >> 20), g_strerror(saved));
+                if (at != MAP_FAILED)
+                        munmap(at, cache->mapping_bytes);
                 return false;
         }
+        cache->rx = at;
+        cache->rw = at + bytes;
         cache->blocks_start = cache->rx + STUB_BYTES;
         size_t chunk = (bytes - STUB_BYTES) / CACHE_CHUNKS & ~(size_t)63;
+        struct guess *guess = (struct guess *)(at + 2 * bytes);
+        size_t guess_count = guesses / sizeof(struct guess) / CACHE_CHUNKS;
         for (unsigned i = 0; i < CACHE_CHUNKS; i++) {
                 cache->chunk[i].start = cache->rw + STUB_BYTES + i * chunk;
                 cache->chunk[i].end = cache->chunk[i].start + chunk;
-                cache->chunk[i].blocks = g_ptr_array_new();
+                cache->chunk[i].guess = guess + i * guess_count;
+                cache->chunk[i].guesses = guess_count;
+                cache->chunk[i].block = mmap(NULL, block_room(cache), PROT_READ | PROT_WRITE,
+                                             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+                if (cache->chunk[i].block == MAP_FAILED)
+                        g_error("no memory for the table of translated blocks: %s", g_strerror(errno));
                 cache->chunk[i].slabs = g_ptr_array_new_with_free_func(g_free);
         }
         cache->p = cache->chunk[0].start;
@@ -97,15 +121,13 @@ bool cache_init(struct cache *cache, uint64_t bytes, GError **error)
 void cache_fini(struct cache *cache)
 {
         for (unsigned i = 0; i < CACHE_CHUNKS; i++) {
-                if (!cache->chunk[i].blocks)
+                if (!cache->chunk[i].block)
                         continue;
-                g_ptr_array_free(cache->chunk[i].blocks, TRUE);
+                munmap(cache->chunk[i].block, block_room(cache));
                 g_ptr_array_free(cache->chunk[i].slabs, TRUE);
         }
-        if (cache->rw) {
-                munmap(cache->rw, cache->bytes);
-                munmap(cache->rx, cache->bytes);
-        }
+        if (cache->rx)
+                munmap(cache->rx, cache->mapping_bytes);
 }
 
 bool cache_has_room(const struct cache *cache, size_t need)
@@ -117,11 +139,20 @@ unsigned cache_next_chunk(struct cache *cache)
 {
         cache->current = (cache->current + 1) % CACHE_CHUNKS;
         struct cache_chunk *chunk = &cache->chunk[cache->current];
-        g_ptr_array_set_size(chunk->blocks, 0);
+        __atomic_store_n(&chunk->blocks, 0, __ATOMIC_RELEASE);
         g_ptr_array_set_size(chunk->slabs, 0);
         chunk->slab_used = 0;
+        chunk->guesses_used = 0;
         cache->p = chunk->start;
         return cache->current;
+}
+
+void cache_add(struct cache *cache, struct block *block)
+{
+        struct cache_chunk *chunk = &cache->chunk[cache->current];
+
+        __atomic_store_n(&chunk->block[chunk->blocks], block, __ATOMIC_RELAXED);
+        __atomic_store_n(&chunk->blocks, chunk->blocks + 1, __ATOMIC_RELEASE);
 }
 
 void *cache_meta(struct cache *cache, size_t bytes)
@@ -138,4 +169,15 @@ void *cache_meta(struct cache *cache, size_t bytes)
         void *meta = slab + chunk->slab_used;
         chunk->slab_used += bytes;
         return meta;
+}
+
+struct guess *cache_guess(struct cache *cache)
+{
+        struct cache_chunk *chunk = &cache->chunk[cache->current];
+
+        if (chunk->guesses_used == chunk->guesses)
+                return NULL;
+        struct guess *guess = &chunk->guess[chunk->guesses_used++];
+        *guess = (struct guess){ .credit = GUESS_CREDIT };
+        return guess;
 }

@@ -280,7 +280,7 @@ static uint64_t enter(struct cpu *cpu, const struct block *block)
 
         cpu->shadow = 0;
         dcpu->last_callout = NULL;
-        dbt_count(dcpu->dbt, DBT_COUNT_ENTRIES, 1);
+        dbt_count(dcpu, DBT_COUNT_ENTRIES, 1);
         reason = dcpu->dbt->stubs[context_wide(block->context)].enter(cpu, block->host);
         if (reason > LEAVE_ONE)
                 cpu->rip = ((const struct block_exit *)(uintptr_t)reason)->target;
@@ -329,7 +329,7 @@ static enum pass step_through(struct cpu *cpu, struct block *block)
         struct dbt *dbt = dbt_cpu(cpu)->dbt;
         struct check *check = dbt_cpu(cpu)->check;
         uint64_t mask = context_wide(block->context) ? UINT64_MAX : UINT32_MAX;
-        uint64_t dropped = dbt->counter[DBT_COUNT_INVALIDATED];
+        uint64_t dropped = dbt_invalidated(dbt);
         unsigned insns = block->insns;
 
         check->places = check->bytes = 0;
@@ -343,15 +343,15 @@ static enum pass step_through(struct cpu *cpu, struct block *block)
                 check->stepping = false;
                 if (check->stopped) {
                         /* Nothing of the instruction has been done.  The first one is done now, for good. */
-                        dbt_count(dbt, DBT_COUNT_CHECK_NOT_DEVICE, 1);
+                        dbt_count(dbt_cpu(cpu), DBT_COUNT_CHECK_NOT_DEVICE, 1);
                         if (i == 0)
                                 enter(cpu, step);
                         return PASS_FINAL;
                 }
                 if (cpu->exception.pending)
                         break;
-                if (dbt->counter[DBT_COUNT_INVALIDATED] != dropped) {
-                        dbt_count(dbt, DBT_COUNT_CHECK_NOT_WRITTEN, 1);
+                if (dbt_invalidated(dbt) != dropped) {
+                        dbt_count(dbt_cpu(cpu), DBT_COUNT_CHECK_NOT_WRITTEN, 1);
                         return PASS_FINAL;
                 }
                 if (i + 1 < insns && cpu->rip != ((block->rip + block->map[i + 1].guest_offset) & mask))
@@ -369,7 +369,7 @@ static void run_careful(struct cpu *cpu, const struct block *block)
         gpa_t gpa = block->gpa + (cpu->rip - block->rip);
 
         cpu_host_begin(cpu);
-        dbt_count(dbt, DBT_COUNT_CHECK_NOT_SPAN, 1);
+        dbt_count(dbt_cpu(cpu), DBT_COUNT_CHECK_NOT_SPAN, 1);
         const struct context *context = dbt_slow_context(dbt, (from->mode & ~MODE_CHECK) | MODE_CAREFUL, from->cs_base, from->cs_limit,
                                                          from->debug_key);
         struct block *careful = block_find(dbt, context, cpu->rip, gpa);
@@ -386,20 +386,19 @@ static bool left_for_careful(uint64_t reason)
 
 enum check_result check_block(struct cpu *cpu, struct block *block)
 {
-        struct dbt *dbt = dbt_cpu(cpu)->dbt;
         struct check *check = dbt_cpu(cpu)->check;
 
         if (block->context->mode & (MODE_ONE_INSN | MODE_TF) || block->dead || block->callout) {
-                dbt_count(dbt, DBT_COUNT_CHECK_NOT_C, 1);
+                dbt_count(dbt_cpu(cpu), DBT_COUNT_CHECK_NOT_C, 1);
                 return CHECK_RUN;
         }
         if (block->runs++ >= CHECK_ALWAYS && block->runs % CHECK_ONE_IN) {
-                dbt_count(dbt, DBT_COUNT_CHECK_NOT_HOT, 1);
+                dbt_count(dbt_cpu(cpu), DBT_COUNT_CHECK_NOT_HOT, 1);
                 return CHECK_RUN;
         }
         for (unsigned tries = 0; tries < CHECK_TRIES; tries++) {
                 if (tries) {
-                        dbt_count(dbt, DBT_COUNT_CHECK_AGAIN, 1);
+                        dbt_count(dbt_cpu(cpu), DBT_COUNT_CHECK_AGAIN, 1);
                         if (!forget_translations(cpu, block))
                                 return CHECK_DONE;
                 }
@@ -418,11 +417,11 @@ enum check_result check_block(struct cpu *cpu, struct block *block)
                 }
                 state_save(cpu, &check->run, block->vector);
                 if (states_same(&check->stepped, &check->run, block->vector) && places_same(check)) {
-                        dbt_count(dbt, DBT_COUNT_CHECKED, 1);
+                        dbt_count(dbt_cpu(cpu), DBT_COUNT_CHECKED, 1);
                         return CHECK_DONE;
                 }
                 if (stored_into_tables(cpu)) {
-                        dbt_count(dbt, DBT_COUNT_CHECK_NOT_TABLES, 1);
+                        dbt_count(dbt_cpu(cpu), DBT_COUNT_CHECK_NOT_TABLES, 1);
                         return CHECK_DONE;
                 }
                 if (tries + 1 < CHECK_TRIES) {

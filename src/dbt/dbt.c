@@ -71,43 +71,33 @@ char *dbt_why_not(void)
 
 /* -- Writes over code -------------------------------------------------------------------------- */
 
-struct written {
-        gpa_t gpa;
-        size_t size;
-};
+/* The translator whose lock this thread holds: a page walk under it may write an accessed bit over code. */
+static __thread struct dbt *thread_locked;
 
-static __thread struct dbt *thread_dbt;
+static void translator_lock(struct dbt *dbt)
+{
+        lock_acquire(&dbt->lock);
+        thread_locked = dbt;
+}
 
-/* A vCPU's own store drops blocks at once; a device's, made by another thread, when the vCPU next looks,
- * which is before it can take that device's interrupt. */
+static void translator_unlock(struct dbt *dbt)
+{
+        thread_locked = NULL;
+        lock_release(&dbt->lock);
+}
+
+/* By a vCPU's store or a device's.  When it returns nobody enters a block made from the old bytes any more, so
+ * that what the writer does next (publish a pointer, raise an interrupt) finds the new ones. */
 static void code_written(void *opaque, gpa_t gpa, size_t size)
 {
         struct dbt *dbt = opaque;
+        bool locked = thread_locked == dbt;
 
-        if (thread_dbt == dbt || !dbt->running) {
-                block_drop_range(dbt, gpa, size);
-                return;
-        }
-        struct written written = { gpa, size };
-        lock_acquire(&dbt->written_lock);
-        g_array_append_val(dbt->written, written);
-        lock_release(&dbt->written_lock);
-        for (guint i = 0; i < dbt->cpus->len; i++)
-                cpu_request(g_ptr_array_index(dbt->cpus, i), CPU_REQUEST_FLUSH);
-}
-
-void dbt_drop_written(struct dbt *dbt)
-{
-        lock_acquire(&dbt->written_lock);
-        for (guint i = 0; i < dbt->written->len; i++) {
-                const struct written *w = &g_array_index(dbt->written, struct written, i);
-                if (w->size == SIZE_MAX)
-                        dbt_flush(dbt);
-                else
-                        block_drop_range(dbt, w->gpa, w->size);
-        }
-        g_array_set_size(dbt->written, 0);
-        lock_release(&dbt->written_lock);
+        if (!locked)
+                translator_lock(dbt);
+        block_drop_range(dbt, gpa, size);
+        if (!locked)
+                translator_unlock(dbt);
 }
 
 /* Host addresses in TLBs, and what physical addresses mean, may be stale: every vCPU starts afresh.
@@ -115,11 +105,10 @@ void dbt_drop_written(struct dbt *dbt)
 static void map_changed(void *opaque)
 {
         struct dbt *dbt = opaque;
-        struct written all = { 0, SIZE_MAX };
 
-        lock_acquire(&dbt->written_lock);
-        g_array_append_val(dbt->written, all);
-        lock_release(&dbt->written_lock);
+        translator_lock(dbt);
+        dbt_flush(dbt);
+        translator_unlock(dbt);
         for (guint i = 0; i < dbt->cpus->len; i++)
                 cpu_request(g_ptr_array_index(dbt->cpus, i), CPU_REQUEST_FLUSH);
 }
@@ -156,8 +145,8 @@ struct dbt *dbt_new(struct memory *memory, const struct dbt_options *options, GE
         stubs_emit(dbt, &e);
         dbt->no_key = dbt_random_key();
         lock_init(&dbt->lock, LOCK_RANK_TRANSLATOR, "translator");
-        lock_init(&dbt->written_lock, LOCK_RANK_TRANSLATOR, "written code");
-        dbt->written = g_array_new(FALSE, FALSE, sizeof(struct written));
+        pthread_mutex_init(&dbt->smp_mutex, NULL);
+        pthread_cond_init(&dbt->smp_changed, NULL);
         dbt->contexts = g_ptr_array_new_with_free_func(g_free);
         dbt->cpus = g_ptr_array_new();
         dbt->listener = (struct memory_listener){ .map_changed = map_changed, .data_moved = data_moved, .code_written = code_written, .opaque = dbt };
@@ -177,9 +166,9 @@ void dbt_free(struct dbt *dbt)
         cache_fini(&dbt->cache);
         g_ptr_array_free(dbt->cpus, TRUE);
         g_ptr_array_free(dbt->contexts, TRUE);
-        g_array_free(dbt->written, TRUE);
         lock_destroy(&dbt->lock);
-        lock_destroy(&dbt->written_lock);
+        pthread_mutex_destroy(&dbt->smp_mutex);
+        pthread_cond_destroy(&dbt->smp_changed);
         g_free(dbt);
 }
 
@@ -189,7 +178,21 @@ void dbt_flush(struct dbt *dbt)
                 block_evict_chunk(dbt, i);
 }
 
-uint64_t dbt_counter(const struct dbt *dbt, enum dbt_counter counter) { return dbt->counter[counter]; }
+void dbt_forget(struct dbt *dbt)
+{
+        translator_lock(dbt);
+        dbt_flush(dbt);
+        translator_unlock(dbt);
+}
+
+uint64_t dbt_counter(const struct dbt *dbt, enum dbt_counter counter)
+{
+        uint64_t sum = __atomic_load_n(&dbt->counter[counter], __ATOMIC_RELAXED);
+
+        for (guint i = 0; i < dbt->cpus->len; i++)
+                sum += __atomic_load_n(&dbt_cpu(g_ptr_array_index(dbt->cpus, i))->counter[counter], __ATOMIC_RELAXED);
+        return sum;
+}
 
 /* -- vCPUs ------------------------------------------------------------------------------------- */
 
@@ -221,6 +224,8 @@ struct cpu *dbt_cpu_new(struct dbt *dbt, unsigned index, const struct cpu_model 
         dcpu->mapping_bytes = bytes;
         dcpu->interrupt_vector = cpu_interrupt_vector;
         dcpu->page_mask = PAGE_MASK;
+        for (unsigned i = 0; i < G_N_ELEMENTS(dcpu->aligned_mask); i++)
+                dcpu->aligned_mask[i] = PAGE_MASK | ((UINT64_C(1) << i) - 1);
         dcpu->index_mask = (uint64_t)(TLB_ENTRIES - 1) << PAGE_SHIFT;
         if (dbt->options.check) {
                 dcpu->check = g_new0(struct check, 1);
@@ -236,7 +241,12 @@ struct cpu *dbt_cpu_new(struct dbt *dbt, unsigned index, const struct cpu_model 
         dcpu->machine_shutdown = env->shutdown;
         cpu->env.shutdown = on_shutdown;
         cpu_init(cpu, index, model, dbt->memory);
+        g_assert(dbt->cpus->len < DBT_CPUS_MAX);
         g_ptr_array_add(dbt->cpus, cpu);
+        dbt->smp = dbt->cpus->len > 1;
+        dbt->crowded = dbt->smp && dbt->cpus->len > smp_host_cpus();
+        for (guint i = 0; i < dbt->cpus->len; i++)
+                ((struct cpu *)g_ptr_array_index(dbt->cpus, i))->others = dbt->smp;
         dbt_state_changed(cpu);
         return cpu;
 }
@@ -262,7 +272,7 @@ void dbt_state_changed(struct cpu *cpu)
                 cpu_segment_changed(cpu, (enum cpu_segment)i);
         cpu_mode_changed(cpu);
         tlb_flush(cpu, true);
-        dcpu->jc_key = dcpu->dbt->no_key;
+        __atomic_store_n(&dcpu->jc_key, dcpu->dbt->no_key, __ATOMIC_SEQ_CST);
         dcpu->ferr_wait = false;
         dcpu->single_next = dcpu->resume = false;
         cpu_debug_changed(cpu);
@@ -273,10 +283,41 @@ void dbt_state_changed(struct cpu *cpu)
 const struct context *dbt_slow_context(struct dbt *dbt, uint64_t mode, uint64_t cs_base, uint32_t cs_limit,
                                        uint64_t debug_key)
 {
-        lock_acquire(&dbt->lock);
+        translator_lock(dbt);
         const struct context *context = context_intern(dbt, mode, cs_base, cs_limit, debug_key);
-        lock_release(&dbt->lock);
+        translator_unlock(dbt);
         return context;
+}
+
+/* A grace period, with the lock let go meanwhile. */
+static void wait_grace(struct dbt_cpu *dcpu)
+{
+        struct dbt *dbt = dcpu->dbt;
+
+        dbt_count_locked(dbt, DBT_COUNT_GRACE, 1);
+        translator_unlock(dbt);
+        smp_synchronize(dcpu);
+        translator_lock(dbt);
+}
+
+/* Room in the current chunk for a block of any size: or the next one, the oldest, is emptied. */
+static void make_room(struct dbt_cpu *dcpu)
+{
+        struct dbt *dbt = dcpu->dbt;
+
+        while (!cache_has_room(&dbt->cache, BLOCK_MAX_BYTES)) {
+                if (dbt->evicting) {            /* by the time we have waited, it may be done */
+                        wait_grace(dcpu);
+                        continue;
+                }
+                block_evict_chunk(dbt, (dbt->cache.current + 1) % CACHE_CHUNKS);
+                if (dbt->smp) {
+                        dbt->evicting = true;
+                        wait_grace(dcpu);
+                        dbt->evicting = false;
+                }
+                cache_next_chunk(&dbt->cache);
+        }
 }
 
 struct block *dbt_slow_translate(struct cpu *cpu, const struct context *context, uint64_t rip, gpa_t gpa)
@@ -288,30 +329,90 @@ struct block *dbt_slow_translate(struct cpu *cpu, const struct context *context,
         if (device)
                 for (unsigned i = 0; i < sizeof dcpu->device_code; i++)
                         dcpu->device_code[i] = (uint8_t)memory_mmio_read(dbt->memory, gpa + i, 1);
-        lock_acquire(&dbt->lock);
-        struct block *block = dbt_translate(cpu, context, rip, gpa, device ? 1 : 0);
-        if (block && device)
-                block->dead = true;             /* run once: its bytes may be others next time */
-        else if (block)
-                block_insert(dbt, block);
-        lock_release(&dbt->lock);
+        translator_lock(dbt);
+        struct block *block = NULL;
+        for (;;) {
+                gpa_t unready = ~(gpa_t)0;
+
+                make_room(dcpu);
+                /* Another vCPU may have been here while we waited. */
+                if (dbt->smp && !device && (block = block_find(dbt, context, rip, gpa)) && block->gpa2 == ~(gpa_t)0)
+                        break;
+                block = dbt_translate(cpu, context, rip, gpa, device ? 1 : 0, &unready);
+                if (unready != ~(gpa_t)0) {
+                        wait_grace(dcpu);
+                        block_page_ready(dbt, unready);
+                        continue;
+                }
+                if (block && device)
+                        block->dead = true;     /* run once: its bytes may be others next time */
+                else if (block)
+                        block_insert(dbt, block);
+                dbt_publish(dbt);
+                break;
+        }
+        translator_unlock(dbt);
         if (block && TRACE_ON(BLOCK))
                 dbt_dump_block(dbt, block);
         return block;
 }
 
-void dbt_slow_link(struct dbt *dbt, struct block_exit *exit, struct block *block)
+void dbt_slow_link(struct dbt *dbt, struct block_exit *exit, struct block *block, uint64_t generation)
 {
-        lock_acquire(&dbt->lock);
-        block_link(dbt, exit, block);
-        lock_release(&dbt->lock);
+        translator_lock(dbt);
+        if (generation == dbt->generation)
+                block_link(dbt, exit, block);
+        translator_unlock(dbt);
 }
 
 void dbt_slow_drop(struct dbt *dbt, struct block *block)
 {
-        lock_acquire(&dbt->lock);
+        translator_lock(dbt);
         block_drop(dbt, block);
-        lock_release(&dbt->lock);
+        translator_unlock(dbt);
+}
+
+void dbt_slow_reset(struct cpu *cpu, bool init_only)
+{
+        cpu_reset(cpu, init_only);
+        if (cpu->lapic && init_only)    /* RESET# has reached the APIC by itself */
+                lapic_take_init(cpu->lapic);
+}
+
+void dbt_slow_start(struct cpu *cpu)
+{
+        int page = cpu->lapic ? lapic_take_sipi(cpu->lapic) : -1;
+
+        /* One that comes while the vCPU runs is ignored: kernels send two. */
+        if (page < 0 || !cpu->waiting_for_sipi)
+                return;
+        cpu->waiting_for_sipi = false;
+        cpu->seg[SEG_CS].selector = (uint16_t)(page << 8);
+        cpu->seg[SEG_CS].base = (uint64_t)page << 12;
+        cpu_segment_changed(cpu, SEG_CS);
+        cpu->rip = 0;
+}
+
+void dbt_take_reset(struct cpu *cpu, uint32_t bits)
+{
+        const uint32_t resets = CPU_REQUEST_RESET | CPU_REQUEST_INIT;
+
+        if (bits & resets) {
+                __atomic_and_fetch(&cpu->request, ~(bits & resets), __ATOMIC_SEQ_CST);
+                dbt_slow_reset(cpu, !(bits & CPU_REQUEST_RESET));
+                dbt_state_changed(cpu);
+        }
+        if (bits & CPU_REQUEST_SIPI)
+                dbt_slow_start(cpu);
+}
+
+void dbt_set_kick(struct cpu *cpu, void (*kick)(void *opaque), void *opaque)
+{
+        struct dbt_cpu *dcpu = dbt_cpu(cpu);
+
+        if (kick)
+                dcpu->kick_opaque = opaque;
+        __atomic_store_n(&dcpu->kick_hook, kick, __ATOMIC_SEQ_CST);
 }
 
 bool dbt_is_software_interrupt(insn_handler *handler)
@@ -344,14 +445,11 @@ void dbt_trace_enter(struct cpu *cpu, const struct block *block)
 
 void dbt_thread_enter(struct cpu *cpu)
 {
-        thread_dbt = dbt_cpu(cpu)->dbt;
-        thread_dbt->running = true;
         dbt_signals_thread_enter(cpu);
 }
 
 void dbt_thread_leave(void)
 {
-        thread_dbt = NULL;
         dbt_signals_thread_leave();
 }
 
@@ -367,7 +465,7 @@ void dbt_wait(struct cpu *cpu)
         struct dbt_cpu *dcpu = dbt_cpu(cpu);
 
         cpu_host_begin(cpu);
-        dbt_count(dcpu->dbt, DBT_COUNT_HALTS, 1);
+        dbt_count(dcpu, DBT_COUNT_HALTS, 1);
         pthread_mutex_lock(&dcpu->wait_mutex);
         __atomic_store_n(&dcpu->sleeping, true, __ATOMIC_SEQ_CST);
         while (!dbt_can_run(cpu))

@@ -39,9 +39,13 @@ struct dbt_options {
         X(STRINGS, "callouts: string instructions") \
         X(MEMORY_SLOW, "memory: accesses that missed the TLB") \
         X(MEMORY_BOUNCE, "memory: accesses through the bounce buffer") \
+        X(UNGUESSABLE, "memory: guesses given up") \
         X(EXCEPTIONS, "exceptions delivered") \
         X(INTERRUPTS, "interrupts delivered") \
         X(HALTS, "halts") \
+        X(GRACE, "vCPUs: waits before a page is translated or code memory reused") \
+        X(EXCLUSIVE, "vCPUs: instructions for which the others were stopped") \
+        X(YIELDS, "vCPUs: pause loops that gave the host CPU up") \
         X(CHECKED, "check: blocks run twice and compared") \
         X(CHECK_AGAIN, "check: comparisons repeated") \
         X(CHECK_NOT_C, "check: not compared, instruction executed in C or for a single step") \
@@ -87,8 +91,15 @@ enum dbt_stop dbt_run(struct cpu *cpu, uint64_t max_blocks);
 void dbt_wait(struct cpu *cpu);
 /* After changing a vCPU's state from outside (reset, tests, restore): derived parts follow. */
 void dbt_state_changed(struct cpu *cpu);
+/* RESET, INIT and SIPI among the request bits are carried out on the vCPU's thread, and cleared: for an engine that
+ * runs the vCPU instead. */
+void dbt_take_reset(struct cpu *cpu, uint32_t bits);
+/* cpu_request() calls it, on any thread, while something else than the translator runs the vCPU; NULL: nothing does. */
+void dbt_set_kick(struct cpu *cpu, void (*kick)(void *opaque), void *opaque);
 /* Drops every translated block. */
 void dbt_flush(struct dbt *dbt);
+/* The same on any thread, while no vCPU runs: memory was written by other means. */
+void dbt_forget(struct dbt *dbt);
 uint64_t dbt_counter(const struct dbt *dbt, enum dbt_counter counter);
 
 #endif

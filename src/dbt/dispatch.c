@@ -21,13 +21,21 @@
 #include "dbt/check.h"
 #include "dbt/slow.h"
 
+void dbt_kick(struct dbt_cpu *dcpu)
+{
+        __atomic_store_n(&dcpu->cpu.kick, 1, __ATOMIC_SEQ_CST);
+        __atomic_store_n(&dcpu->jc_key, dcpu->dbt->no_key, __ATOMIC_SEQ_CST);
+}
+
 void cpu_request(struct cpu *cpu, uint32_t bits)
 {
         struct dbt_cpu *dcpu = dbt_cpu(cpu);
 
         __atomic_or_fetch(&cpu->request, bits, __ATOMIC_SEQ_CST);
-        __atomic_store_n(&cpu->kick, 1, __ATOMIC_SEQ_CST);
-        __atomic_store_n(&dcpu->jc_key, dcpu->dbt->no_key, __ATOMIC_SEQ_CST);
+        dbt_kick(dcpu);
+        void (*hook)(void *opaque) = __atomic_load_n(&dcpu->kick_hook, __ATOMIC_SEQ_CST);
+        if (hook)
+                hook(dcpu->kick_opaque);
         if (__atomic_load_n(&dcpu->sleeping, __ATOMIC_SEQ_CST))
                 dbt_wake(dcpu);
 }
@@ -52,7 +60,7 @@ static bool deliver_exception(struct cpu *cpu)
                 dcpu->ferr_wait = true;
                 return false;
         }
-        dbt_count(dcpu->dbt, DBT_COUNT_EXCEPTIONS, 1);
+        dbt_count(dcpu, DBT_COUNT_EXCEPTIONS, 1);
         dbt_trace_exception(cpu);
         cpu->shadow = 0;
         cpu_deliver_exception(cpu);
@@ -87,14 +95,19 @@ static bool serve_requests(struct cpu *cpu)
         if (request & (CPU_REQUEST_FLUSH | CPU_REQUEST_RESET | CPU_REQUEST_INIT)) {
                 request_clear(cpu, request & (CPU_REQUEST_FLUSH | CPU_REQUEST_RESET | CPU_REQUEST_INIT));
                 cpu_host_begin(cpu);
-                dbt_drop_written(dcpu->dbt);
                 tlb_flush(cpu, true);
                 if (request & (CPU_REQUEST_RESET | CPU_REQUEST_INIT)) {
-                        cpu_reset(cpu, !(request & CPU_REQUEST_RESET));
+                        dbt_slow_reset(cpu, !(request & CPU_REQUEST_RESET));
                         dcpu->ferr_wait = false;
                         dbt_state_changed(cpu);
                 }
         }
+        if (requests(cpu) & CPU_REQUEST_SIPI) {
+                cpu_host_begin(cpu);
+                dbt_slow_start(cpu);
+        }
+        if (cpu->waiting_for_sipi)      /* all else waits with it (SDM 3A 9.4.3) */
+                return false;
         /* A debugger's step is of the program, not of what interrupts it. */
         if (cpu->shadow || (cpu->debug_step && !cpu->halted))
                 return false;
@@ -112,7 +125,7 @@ static bool serve_requests(struct cpu *cpu)
                 if (vector >= 0) {
                         cpu->halted = 0;
                         dcpu->ferr_wait = false;
-                        dbt_count(dcpu->dbt, DBT_COUNT_INTERRUPTS, 1);
+                        dbt_count(dcpu, DBT_COUNT_INTERRUPTS, 1);
                         cpu_deliver_interrupt(cpu, (uint8_t)vector);
                 }
         }
@@ -237,6 +250,23 @@ static struct block *find_block(struct cpu *cpu, const struct context *context)
         return block;
 }
 
+/* False: another vCPU has dropped the block meanwhile. */
+static bool fill_jump_cache(struct dbt_cpu *dcpu, const struct block *block)
+{
+        struct jc_entry *entry = jc_slot(dcpu, block->rip);
+
+        __atomic_store_n(&entry->host, block->checked, __ATOMIC_RELAXED);
+        if (!dcpu->dbt->smp) {
+                entry->neg_key = -(block->context->key + block->rip);
+                return true;
+        }
+        __atomic_store_n(&entry->neg_key, -(block->context->key + block->rip), __ATOMIC_SEQ_CST);
+        if (!block_dead(block))
+                return true;
+        __atomic_store_n(&entry->neg_key, 0, __ATOMIC_RELAXED);
+        return false;
+}
+
 /* A near RET, JMP or CALL whose target is not canonical faults before it does anything (SDM 2B, RET). */
 static void undo_branch(struct cpu *cpu, const struct callout *branch)
 {
@@ -251,6 +281,24 @@ static void undo_branch(struct cpu *cpu, const struct callout *branch)
 }
 
 /* -- The loop ---------------------------------------------------------------------------------- */
+
+#ifdef __SANITIZE_THREAD__
+/* Not instrumented, and the guest's vector state is put away before anything that is: see helpers.c. */
+__attribute__((noinline, no_sanitize("thread")))
+static uint64_t enter_block(struct cpu *cpu, const struct context *context, const struct block *block)
+{
+        uint64_t reason = dbt_cpu(cpu)->dbt->stubs[context_wide(context)].enter(cpu, block->host);
+
+        cpu_host_begin(cpu);
+        dbt_subscribe(dbt_cpu(cpu)->dbt);
+        return reason;
+}
+#else
+static inline uint64_t enter_block(struct cpu *cpu, const struct context *context, const struct block *block)
+{
+        return dbt_cpu(cpu)->dbt->stubs[context_wide(context)].enter(cpu, block->host);
+}
+#endif
 
 static enum dbt_stop dispatch(struct cpu *cpu, uint64_t max_blocks)
 {
@@ -275,8 +323,14 @@ static enum dbt_stop dispatch(struct cpu *cpu, uint64_t max_blocks)
                         cpu->debug_step = false;
                         return DBT_STOP_DEBUG;
                 }
-                if (__atomic_load_n(&cpu->kick, __ATOMIC_RELAXED))
+                if (__atomic_load_n(&cpu->kick, __ATOMIC_RELAXED)) {
                         __atomic_store_n(&cpu->kick, 0, __ATOMIC_SEQ_CST);
+                        if (dbt->smp && smp_awaited(dcpu)) {
+                                edge = NULL;            /* nothing in hand */
+                                cpu_host_begin(cpu);
+                                smp_pass_slowly(dcpu);
+                        }
+                }
                 if (requests(cpu)) {
                         uint64_t rip = cpu->rip;
                         if (serve_requests(cpu))
@@ -297,14 +351,13 @@ static enum dbt_stop dispatch(struct cpu *cpu, uint64_t max_blocks)
                                 cpu->debug_stop = DEBUG_STOP_STEP;
                         continue;
                 }
-                bool chainable = !(context->mode & (MODE_ONE_INSN | MODE_TF | MODE_CHECK)) && !block->dead;
-                if (edge && generation == dbt->generation && chainable) {
+                bool chainable = !(context->mode & (MODE_ONE_INSN | MODE_TF | MODE_CHECK)) && !block_dead(block);
+                if (edge && generation == dbt_generation(dbt) && chainable) {
                         cpu_host_begin(cpu);
-                        dbt_slow_link(dbt, edge, block);
+                        dbt_slow_link(dbt, edge, block, generation);
                 } else if (indirect && chainable && !(context->mode & MODE_CAREFUL)) {
-                        *jc_slot(dcpu, block->rip) = (struct jc_entry){
-                                .neg_key = -(context->key + block->rip), .host = block->checked,
-                        };
+                        if (!fill_jump_cache(dcpu, block))
+                                continue;
                 }
                 /* What follows may translate, which may free the edge with the chunk it is in. */
                 edge = NULL;
@@ -329,28 +382,28 @@ static enum dbt_stop dispatch(struct cpu *cpu, uint64_t max_blocks)
                 debug_before(dcpu, context->mode & (MODE_ONE_INSN | MODE_TF));
                 dcpu->last_callout = NULL;
                 dcpu->branch = NULL;
-                generation = dbt->generation;
-                dbt_count(dbt, DBT_COUNT_ENTRIES, 1);
+                generation = dbt_generation(dbt);
+                dbt_count(dcpu, DBT_COUNT_ENTRIES, 1);
                 dbt_trace_enter(cpu, block);
-                uint64_t reason = dbt->stubs[context_wide(context)].enter(cpu, block->host);
+                uint64_t reason = enter_block(cpu, context, block);
                 if (dcpu->branch && !cpu_canonical(cpu->rip)) {
                         undo_branch(cpu, dcpu->branch);
                         continue;
                 }
                 switch (reason) {
                 case LEAVE_RIP:
-                        dbt_count(dbt, DBT_COUNT_EXIT_INDIRECT, 1);
+                        dbt_count(dcpu, DBT_COUNT_EXIT_INDIRECT, 1);
                         indirect = true;
                         break;
                 case LEAVE_CALLOUT:
                 case LEAVE_COMMIT:
                 case LEAVE_ONE:
-                        dbt_count(dbt, DBT_COUNT_EXIT_CALLOUT, 1);
+                        dbt_count(dcpu, DBT_COUNT_EXIT_CALLOUT, 1);
                         break;
                 case LEAVE_EXCEPTION:
                         break;
                 default:
-                        dbt_count(dbt, DBT_COUNT_EXIT_LINK, 1);
+                        dbt_count(dcpu, DBT_COUNT_EXIT_LINK, 1);
                         edge = (struct block_exit *)(uintptr_t)reason;
                         cpu->rip = edge->target;
                         break;
@@ -363,8 +416,10 @@ static enum dbt_stop dispatch(struct cpu *cpu, uint64_t max_blocks)
 
 enum dbt_stop dbt_run(struct cpu *cpu, uint64_t max_blocks)
 {
+        smp_online(dbt_cpu(cpu));
         enum dbt_stop stop = dispatch(cpu, max_blocks);
 
         cpu_host_begin(cpu);            /* all of the state is in struct cpu, and C may use the registers */
+        smp_offline(dbt_cpu(cpu));
         return stop;
 }

@@ -139,6 +139,18 @@ static inline void emit_store16_imm(struct emit *e, struct host_mem m, uint16_t 
         emit16(e, v);
 }
 
+/* Of a place within 2 GiB of the code cache, which is where the code runs. */
+static inline void emit_op_place(struct emit *e, bool w, unsigned opcode, uint8_t reg, const void *place)
+{
+        emit_rex(e, w, reg, H_NONE, H_NONE, false);
+        emit_opcode(e, opcode);
+        emit8(e, (reg & 7) << 3 | 5);
+        emit32(e, (uint32_t)((const uint8_t *)place - (e->p + 4 + e->delta)));
+}
+
+static inline void emit_load32_place(struct emit *e, uint8_t to, const void *place) { emit_op_place(e, false, 0x8b, to, place); }
+static inline void emit_lea64_place(struct emit *e, uint8_t to, const void *place) { emit_op_place(e, true, 0x8d, to, place); }
+
 static inline void emit_store32_imm(struct emit *e, struct host_mem m, uint32_t v)
 {
         emit_op_mem(e, false, 0xc7, 0, m);

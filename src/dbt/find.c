@@ -2,7 +2,8 @@
 /*
  * find.c - looking a block up: the part of block.c that the dispatcher runs under live vector state.
  *
- * The table is read without the lock: only vCPU threads change it, and there is one (block.c, dbt.c).
+ * The table is read without the lock.  A block stands in it complete or not at all; one that is dropped
+ * meanwhile keeps its place in the list it was in, and its memory outlives the look-up (smp.c).
  */
 #include "dbt/internal.h"
 
@@ -14,7 +15,9 @@ unsigned block_hash(const struct context *context, uint64_t rip, gpa_t gpa)
 
 struct block *block_find(struct dbt *dbt, const struct context *context, uint64_t rip, gpa_t gpa)
 {
-        for (struct block *b = dbt->hash[block_hash(context, rip, gpa)]; b; b = b->hash_next)
+        struct block *const *at = &dbt->hash[block_hash(context, rip, gpa)];
+
+        for (struct block *b; (b = __atomic_load_n(at, __ATOMIC_ACQUIRE)); at = &b->hash_next)
                 if (b->rip == rip && b->gpa == gpa && b->context == context)
                         return b;
         return NULL;

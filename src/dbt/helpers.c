@@ -12,11 +12,13 @@
 #include "cpu/debug.h"
 #include "cpu/exec.h"
 #include "dbt/check.h"
+#include "dbt/slow.h"
 
 /* -- The gate to the host ---------------------------------------------------------------------- */
 
 enum { XSAVE_HEADER = 512, XSTATE_X87_SSE = 3, XSTATE_AVX = 4 };
 
+__attribute__((no_sanitize("thread")))
 void cpu_host_begin(struct cpu *cpu)
 {
         static const uint32_t default_mxcsr = 0x1f80;
@@ -44,15 +46,16 @@ int dbt_callout(struct cpu *cpu, const struct callout *callout)
 {
         struct dbt_cpu *dcpu = dbt_cpu(cpu);
 
+        dbt_subscribe(dcpu->dbt);
         cpu->rip = callout->rip;
         cpu->next_rip = callout->next_rip;
         cpu->shadow = 0;                /* it was for this instruction; the handler may inhibit the next */
         dcpu->last_callout = callout;
-        dbt_count(dcpu->dbt, DBT_COUNT_CALLOUTS, 1);
+        dbt_count(dcpu, DBT_COUNT_CALLOUTS, 1);
         if (!callout->handler(cpu, &callout->insn))
                 return LEAVE_EXCEPTION;
         cpu->rip = cpu->next_rip;
-        if (callout->ends || cpu->next_rip != callout->next_rip || cpu->mode != callout->mode || callout->block->dead ||
+        if (callout->ends || cpu->next_rip != callout->next_rip || cpu->mode != callout->mode || block_dead(callout->block) ||
             cpu->halted || cpu->debug_hits)
                 return LEAVE_CALLOUT;
         return 0;
@@ -76,6 +79,23 @@ bool dbt_breakpoint(struct cpu *cpu, const struct insn *insn)
         /* This fault alone does not set RF in the image it pushes: the handler does (SDM 3B 18.3.1.1). */
         cpu->dr[6] |= hits;
         return cpu_raise(cpu, EXC_DB);
+}
+
+/* A loop that waits for another vCPU, which perhaps waits for this thread's host CPU. */
+bool dbt_pause(struct cpu *cpu, const struct insn *insn)
+{
+        enum { PAUSES_A_YIELD = 16 };
+        struct dbt_cpu *dcpu = dbt_cpu(cpu);
+
+        (void)insn;
+        if (!dcpu->dbt->crowded || ++dcpu->pauses % PAUSES_A_YIELD) {
+                __builtin_ia32_pause();
+                return true;
+        }
+        cpu_host_begin(cpu);
+        dbt_count(dcpu, DBT_COUNT_YIELDS, 1);
+        smp_yield();
+        return true;
 }
 
 bool dbt_raise_ud(struct cpu *cpu, const struct insn *insn)
@@ -112,6 +132,30 @@ static unsigned natural_alignment(unsigned size)
         return size & (size - 1) || size > 8 ? 1 : size;
 }
 
+/* A guess has been wrong GUESS_CREDIT times.  If that was quick, its block is made again with the index computed. */
+static void judge_guess(struct cpu *cpu, const uint8_t *return_address)
+{
+        struct dbt_cpu *dcpu = dbt_cpu(cpu);
+        struct guess *guess = dcpu->tired;
+        uint64_t now = __builtin_ia32_rdtsc(), rip = cpu->rip, next_rip = cpu->next_rip;
+        const struct insn_origin *map;
+
+        dcpu->tired = NULL;
+        guess->credit = GUESS_CREDIT;
+        bool quick = now - guess->since < (uint64_t)GUESS_CREDIT * WRONG_GUESS_CYCLES;
+        guess->since = now;
+        struct block *block = quick ? dbt_restore_rip(cpu, return_address - 1, &map) : NULL;
+        cpu->rip = rip;
+        cpu->next_rip = next_rip;
+        if (!block || block_dead(block))
+                return;
+        gpa_t gpa = (block->gpa & PAGE_MASK) | ((block->gpa + map->guest_offset) & ~PAGE_MASK);
+        __atomic_store_n(dbt_unguessable_slot(dcpu->dbt, gpa), gpa + 1, __ATOMIC_RELAXED);
+        dbt_count(dcpu, DBT_COUNT_UNGUESSABLE, 1);
+        cpu_host_begin(cpu);
+        dbt_slow_drop(dcpu->dbt, block);
+}
+
 /* Whether the span around an access that RAM serves lies in the same page, with the rights it needs. */
 static bool span_reachable(const struct cpu *cpu, uint64_t linear, uint32_t descriptor)
 {
@@ -128,6 +172,15 @@ static bool span_reachable(const struct cpu *cpu, uint64_t linear, uint32_t desc
         return (descriptor & ACCESS_DESC_SPAN_WRITE ? view->write_neg_tag[index] : view->read_neg_tag[index]) == -page;
 }
 
+static void end_locked_bounce(struct dbt_cpu *dcpu)
+{
+        if (!dcpu->locked_bounce)
+                return;
+        cpu_host_begin(&dcpu->cpu);
+        dcpu->locked_bounce = false;
+        cpu_exclusive_end(&dcpu->cpu);
+}
+
 uint8_t *dbt_memory(struct cpu *cpu, uint64_t linear, uint32_t descriptor, const uint8_t *return_address)
 {
         struct dbt_cpu *dcpu = dbt_cpu(cpu);
@@ -135,7 +188,9 @@ uint8_t *dbt_memory(struct cpu *cpu, uint64_t linear, uint32_t descriptor, const
         unsigned access = user_access(cpu) | (descriptor & ACCESS_DESC_WRITE ? ACCESS_WRITE : ACCESS_READ);
         uint8_t *host;
 
-        dbt_count(dcpu->dbt, DBT_COUNT_MEMORY_SLOW, 1);
+        dbt_count(dcpu, DBT_COUNT_MEMORY_SLOW, 1);
+        if (dcpu->tired)
+                judge_guess(cpu, return_address);
         enum cpu_segment segment = (descriptor >> ACCESS_DESC_SEGMENT_SHIFT) & 7;
         if (descriptor & ACCESS_DESC_ALIGN16) {
                 uint64_t base = descriptor & ACCESS_DESC_SEGMENT ? cpu->seg[segment].base : 0;
@@ -187,7 +242,13 @@ uint8_t *dbt_memory(struct cpu *cpu, uint64_t linear, uint32_t descriptor, const
         }
         if (host)
                 return host;
-        dbt_count(dcpu->dbt, DBT_COUNT_MEMORY_BOUNCE, 1);
+        dbt_count(dcpu, DBT_COUNT_MEMORY_BOUNCE, 1);
+        if ((descriptor & ACCESS_DESC_LOCKED) && dcpu->dbt->smp) {
+                /* Until dbt_commit(). */
+                cpu_host_begin(cpu);
+                cpu_exclusive_begin(cpu);
+                dcpu->locked_bounce = true;
+        }
         if ((descriptor & ACCESS_DESC_WRITE) && !cpu_probe_write(cpu, linear, size, access))
                 goto fault;
         if ((descriptor & ACCESS_DESC_READ) && !cpu_read_linear(cpu, linear, bounce(cpu, linear), size, user_access(cpu)))
@@ -197,6 +258,7 @@ uint8_t *dbt_memory(struct cpu *cpu, uint64_t linear, uint32_t descriptor, const
         dcpu->access_bytes = size;
         return bounce(cpu, linear);
 fault:
+        end_locked_bounce(dcpu);
         dbt_restore_rip(cpu, return_address - 1, NULL);
         return NULL;
 }
@@ -204,16 +266,17 @@ fault:
 int dbt_commit(struct cpu *cpu, const uint8_t *return_address)
 {
         struct dbt_cpu *dcpu = dbt_cpu(cpu);
-        uint64_t dropped = dcpu->dbt->counter[DBT_COUNT_INVALIDATED];
+        uint64_t dropped = dbt_invalidated(dcpu->dbt);
         const struct insn_origin *map;
 
         if (dcpu->check && dcpu->check->stepping)
                 check_store(cpu, dcpu->linear, dcpu->access_bytes);
         cpu_write_linear(cpu, dcpu->linear, bounce(cpu, dcpu->linear), dcpu->access_bytes, user_access(cpu));
-        if (dropped == dcpu->dbt->counter[DBT_COUNT_INVALIDATED])
+        end_locked_bounce(dcpu);
+        if (dropped == dbt_invalidated(dcpu->dbt))
                 return 0;
         struct block *block = dbt_restore_rip(cpu, return_address - 1, &map);
-        if (!block->dead || map->ends_block)
+        if (!block_dead(block) || map->ends_block)
                 return 0;
         cpu->rip = cpu->next_rip;
         return LEAVE_COMMIT;
@@ -322,7 +385,7 @@ bool dbt_string(struct cpu *cpu, const struct insn *insn)
         unsigned size = insn->code & 1 ? insn->operand_bytes : 1;
         uint64_t budget = STRING_BUDGET;
 
-        dbt_count(dbt_cpu(cpu)->dbt, DBT_COUNT_STRINGS, 1);
+        dbt_count(dbt_cpu(cpu), DBT_COUNT_STRINGS, 1);
         if (!insn->rep || !(movs || stos) || insn->address_bytes == 2 || cpu->df_step < 0 ||
             (cpu->mode & (MODE_TF | MODE_AC)) || cpu->debug_watch)
                 return exec_string(cpu, insn);
@@ -343,3 +406,29 @@ bool dbt_string(struct cpu *cpu, const struct insn *insn)
         }
         return true;
 }
+
+/* -- ThreadSanitizer --------------------------------------------------------------------------- */
+
+#ifdef __SANITIZE_THREAD__
+/* Its run-time library uses vector registers wherever an instrumented function reads or writes, so the guest's are
+ * put away before the first of them is called. */
+#define UNSEEN __attribute__((noinline, no_sanitize("thread")))
+
+UNSEEN int dbt_callout_outer(struct cpu *cpu, const struct callout *callout)
+{
+        cpu_host_begin(cpu);
+        return dbt_callout(cpu, callout);
+}
+
+UNSEEN uint8_t *dbt_memory_outer(struct cpu *cpu, uint64_t linear, uint32_t descriptor, const uint8_t *return_address)
+{
+        cpu_host_begin(cpu);
+        return dbt_memory(cpu, linear, descriptor, return_address);
+}
+
+UNSEEN int dbt_commit_outer(struct cpu *cpu, const uint8_t *return_address)
+{
+        cpu_host_begin(cpu);
+        return dbt_commit(cpu, return_address);
+}
+#endif

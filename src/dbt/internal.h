@@ -42,7 +42,10 @@ enum {
 };
 
 enum { BLOCK_MAX_INSNS = 64, BLOCK_MAX_BYTES = 48 * 1024, CACHE_CHUNKS = 8, JC_ENTRIES = 65536,
-       CONTEXT_CACHE = 4 };
+       CONTEXT_CACHE = 4, DBT_CPUS_MAX = 32 };
+
+/* An access that guesses wrong GUESS_CREDIT times within GUESS_CREDIT * WRONG_GUESS_CYCLES does better without. */
+enum { GUESS_CREDIT = 256, WRONG_GUESS_CYCLES = 150, UNGUESSABLE_SLOTS = 4096 };
 
 /* Bits of the mode that only the translator uses. */
 #define MODE_ONE_INSN (UINT64_C(1) << 17)       /* leave after one instruction (shadow, TF, check) */
@@ -108,14 +111,14 @@ struct block {
         const struct context *context;
         uint16_t guest_bytes, insns;
         uint16_t exits, maps;
-        bool dead;                      /* dropped; still readable until its chunk is evicted */
+        bool dead;                      /* dropped; still readable until its chunk is evicted.  Atomic */
         uint8_t *host;                  /* entry when the page's mapping is known good (executable side) */
         uint8_t *checked;               /* entry that checks the mapping first */
         uint32_t host_bytes;            /* from `checked` */
         struct block_exit *exit;
         struct insn_origin *map;
         struct block_exit *incoming;
-        struct block *hash_next;
+        struct block *hash_next;        /* Atomic: read without the lock */
         struct block *page_next[2];     /* lists of the pages it has bytes in */
         /* For check.c, in contexts with MODE_CHECK only. */
         bool callout;                   /* one instruction executed in C */
@@ -127,20 +130,35 @@ struct block {
 
 struct code_page {
         uint64_t page;                  /* physical page number */
+        bool ready;                     /* nobody holds permission to write it any more: bytes may be read */
         struct block *blocks;           /* through page_next[block->gpa's page == page ? 0 : 1] */
         struct code_page *next;
 };
 
+/* Which TLB entry an access will need, as translated code remembers it: the one it needed last time.  Written
+ * by translated code and by several vCPUs at will; any index is harmless, since the entry's tag decides. */
+struct guess {
+        uint32_t index;
+        uint32_t credit;                /* wrong guesses left until somebody looks at their rate */
+        uint64_t since;                 /* host TSC when the credit was last given */
+};
+
 struct cache_chunk {
         uint8_t *start, *end;           /* writable side */
-        GPtrArray *blocks;              /* in rising order of address */
+        /* In rising order of address.  Room for as many as there can be, so that it never moves: other
+         * threads search it while one appends.  Atomic. */
+        struct block **block;
+        size_t blocks;
         GPtrArray *slabs;               /* metadata memory, freed with the chunk */
         size_t slab_used;
+        struct guess *guess;
+        size_t guesses, guesses_used;
 };
 
 struct cache {
         uint8_t *rw, *rx;
-        size_t bytes;
+        size_t bytes;                   /* of each of the two */
+        size_t mapping_bytes;           /* of everything, from rx on */
         uint8_t *p;                     /* next free byte of the current chunk (writable side) */
         unsigned current;
         struct cache_chunk chunk[CACHE_CHUNKS];
@@ -157,6 +175,9 @@ struct stubs {
         uint8_t *callout;               /* called; R10: struct callout * */
         uint8_t *memory;                /* called; R11: linear address, ECX: descriptor */
         uint8_t *commit;                /* called after a store into the bounce buffer */
+        /* [write][user], called.  R10: struct guess *, R11: linear address, ECX: bytes - 1.  Returns with R10 = addend, or
+         * five bytes further on when the TLB does not have the page. */
+        uint8_t *guess[2][2];
         uint8_t *leave_signal;          /* jumped to by the signal handler; all state saved */
 };
 
@@ -171,17 +192,24 @@ struct dbt {
         struct cache cache;
         struct stubs stubs[2];          /* by context_wide() */
         uint64_t no_key;                /* jc_key while a kick is pending: no context's */
-        struct block *hash[HASH_BUCKETS];
+        struct block *hash[HASH_BUCKETS];       /* Atomic: read without the lock */
         struct code_page *pages[PAGE_BUCKETS];
         GPtrArray *contexts;            /* struct context *, never freed before the dbt */
         GPtrArray *cpus;                /* struct cpu * */
-        uint64_t generation;            /* rises when blocks are evicted */
+        uint64_t generation;            /* rises when blocks are evicted.  Atomic */
+        bool evicting;                  /* somebody waits to reuse a chunk (dbt_slow_translate) */
         struct memory_listener listener;
-        struct lock written_lock;       /* written[]: writes to code pages by other threads than vCPUs' */
-        GArray *written;
-        uint64_t counter[DBT_COUNTS];
+        uint64_t counter[DBT_COUNTS];   /* what is counted under the lock; atomic, relaxed */
+        gpa_t unguessable[UNGUESSABLE_SLOTS];   /* instructions whose guesses were wrong too often; hashed, newest stay.  Atomic */
         bool bmi2, xsave;
-        bool running;                   /* vCPU threads have been started */
+        bool smp;                       /* there are several vCPUs; set before any runs */
+        bool published;                 /* for ThreadSanitizer: dbt_publish() */
+        bool crowded;                   /* more of them than host CPUs */
+        /* smp.c */
+        pthread_mutex_t smp_mutex;
+        pthread_cond_t smp_changed;
+        uint32_t grace_waiters;         /* Atomic */
+        struct dbt_cpu *exclusive;      /* written under smp_mutex.  Atomic */
         uint64_t xsave_mask;            /* components reset or restored on entry */
 };
 
@@ -197,6 +225,7 @@ struct dbt_cpu {
         uint64_t spill;                 /* for glue without BMI2 */
         uint64_t spill_zero;            /* what a load past the end of spill reads */
         uint64_t page_mask;             /* ~4095, for PEXT; and so on: what translate_system.c selects */
+        uint64_t aligned_mask[4];       /* page_mask, and the bits that are zero in an aligned address of 1 << n bytes */
         uint64_t index_mask;            /* the bits of an address that select its TLB entry */
         uint64_t arith_mask, pushed_mask, df_mask, if_df_mask;
         uint64_t temp;                  /* a value kept across a check */
@@ -205,11 +234,15 @@ struct dbt_cpu {
         uint32_t access_bytes;
         uint16_t span_before, span_bytes;       /* of the span whose first access is at hand */
         uint32_t span_disp;             /* from its base, which must not wrap; 0: it may, it does not move */
+        struct guess *guess;            /* what stubs.guess keeps while it looks */
+        struct guess *tired;            /* its credit is used up */
         bool shutdown;                  /* triple fault */
         bool single;                    /* the block that runs has one instruction */
         bool single_next;               /* the next one is to: its access to a watched page was put off */
         uint32_t held_hits;             /* of an instruction whose traps wait for the next one (MOV SS) */
         bool resume;                    /* RF: the instruction that runs is not stopped by a breakpoint */
+        void (*kick_hook)(void *opaque);        /* another engine's (dbt_set_kick()).  Atomic */
+        void *kick_opaque;
         bool ferr_wait;                 /* stopped at an x87 instruction until an interrupt (CR0.NE = 0) */
         uint8_t device_code[15];        /* an instruction in device memory, read by the dispatcher */
         const struct callout *last_callout;
@@ -221,6 +254,12 @@ struct dbt_cpu {
         uint64_t extra_mode;            /* or-ed into the mode: MODE_CHECK when blocks are checked */
         struct check *check;            /* check.c; NULL: blocks are not checked */
         bool sleeping;                  /* in dbt_wait().  Atomic */
+        bool stopped;                   /* stands still for somebody's exclusive section (smp_mutex) */
+        bool locked_bounce;             /* the access in the bounce buffer opened an exclusive section */
+        uint32_t epoch;                 /* smp.c: odd while online.  Atomic */
+        uint32_t exclusive_depth;       /* of cpu_exclusive_begin() */
+        uint32_t pauses;                /* PAUSE instructions since the last yield */
+        uint64_t counter[DBT_COUNTS];   /* what its own thread counts; atomic, relaxed */
         int (*interrupt_vector)(struct cpu *cpu);
         void *stack;                    /* mapping that holds stack and this struct */
         size_t mapping_bytes;
@@ -239,7 +278,9 @@ void cache_fini(struct cache *cache);
  * dropped (dbt_evict_chunk), when there is none. */
 bool cache_has_room(const struct cache *cache, size_t need);
 unsigned cache_next_chunk(struct cache *cache);         /* index of the chunk that is now current, emptied */
+void cache_add(struct cache *cache, struct block *block);       /* the one just emitted */
 void *cache_meta(struct cache *cache, size_t bytes);    /* metadata that lives as long as the chunk; zeroed */
+struct guess *cache_guess(struct cache *cache);         /* likewise; NULL: the chunk has no more */
 struct block *cache_find(const struct cache *cache, const uint8_t *host);      /* executable side */
 static inline const uint8_t *cache_rx(const struct cache *cache, const uint8_t *rw) { return rw - cache->rw + cache->rx; }
 
@@ -259,13 +300,19 @@ void block_link(struct dbt *dbt, struct block_exit *exit, struct block *to);
 void block_evict_chunk(struct dbt *dbt, unsigned chunk);
 /* Drops blocks with bytes in [gpa, gpa+size). */
 void block_drop_range(struct dbt *dbt, gpa_t gpa, size_t size);
+/* The page is to be translated from: marks it, and takes write permission to it out of every TLB.  False: after
+ * a grace period (smp.c) block_page_ready() says that its bytes can be read, and not before. */
+bool block_page_arm(struct dbt *dbt, gpa_t gpa, const uint8_t *host);
+void block_page_ready(struct dbt *dbt, gpa_t gpa);
 static inline struct jc_entry *jc_slot(struct dbt_cpu *dcpu, uint64_t rip) { return &dcpu->jc[rip & (JC_ENTRIES - 1)]; }
 
 /* -- translate.c ------------------------------------------------------------------------------- */
 
 /* Translates the block at rip (linear address within gpa's page).  NULL: fetching its first
- * instruction raised an exception in the guest.  max_insns 0: the usual limit. */
-struct block *dbt_translate(struct cpu *cpu, const struct context *context, uint64_t rip, gpa_t gpa, unsigned max_insns);
+ * instruction raised an exception in the guest; or *unready is not ~0, but a page to make ready first.
+ * max_insns 0: the usual limit.  The current chunk must have room. */
+struct block *dbt_translate(struct cpu *cpu, const struct context *context, uint64_t rip, gpa_t gpa, unsigned max_insns,
+                            gpa_t *unready);
 
 /* -- Called from translated code [gpr] --------------------------------------------------------- */
 
@@ -275,6 +322,17 @@ int dbt_commit(struct cpu *cpu, const uint8_t *return_address);
 bool dbt_string(struct cpu *cpu, const struct insn *insn);
 /* In front of an instruction with a breakpoint: fault, stop for the debugger, or go on. */
 bool dbt_breakpoint(struct cpu *cpu, const struct insn *insn);
+/* What the stubs call. */
+#ifdef __SANITIZE_THREAD__
+int dbt_callout_outer(struct cpu *cpu, const struct callout *callout);
+uint8_t *dbt_memory_outer(struct cpu *cpu, uint64_t linear, uint32_t descriptor, const uint8_t *return_address);
+int dbt_commit_outer(struct cpu *cpu, const uint8_t *return_address);
+#define DBT_STUB_TARGET(name) name##_outer
+#else
+#define DBT_STUB_TARGET(name) name
+#endif
+/* PAUSE, with several vCPUs. */
+bool dbt_pause(struct cpu *cpu, const struct insn *insn);
 bool dbt_raise_ud(struct cpu *cpu, const struct insn *insn);
 bool dbt_raise_nm(struct cpu *cpu, const struct insn *insn);
 bool dbt_raise_gp0(struct cpu *cpu, const struct insn *insn);
@@ -289,6 +347,7 @@ enum {
         ACCESS_DESC_SEGMENT_SHIFT = 16,
         ACCESS_DESC_SPAN = 1 << 20,             /* the first of a span: dcpu->span_* say what else must be reachable */
         ACCESS_DESC_SPAN_WRITE = 1 << 21,
+        ACCESS_DESC_LOCKED = 1 << 22,           /* reads and writes as one, as others see it */
 };
 
 /* -- restore.c --------------------------------------------------------------------------------- */
@@ -303,6 +362,39 @@ char *dbt_describe_block(struct dbt *dbt, const struct block *block);
 /* The same to the trace. */
 void dbt_dump_block(struct dbt *dbt, const struct block *block);
 
-static inline void dbt_count(struct dbt *dbt, enum dbt_counter counter, uint64_t n) { dbt->counter[counter] += n; }
+/* Whether the access of the instruction at gpa is better off without a guess. */
+static inline gpa_t *dbt_unguessable_slot(struct dbt *dbt, gpa_t gpa) { return &dbt->unguessable[gpa % UNGUESSABLE_SLOTS]; }
+static inline bool dbt_is_unguessable(struct dbt *dbt, gpa_t gpa)
+{
+        return __atomic_load_n(dbt_unguessable_slot(dbt, gpa), __ATOMIC_RELAXED) == gpa + 1;
+}
+
+/* Each counter has one writer at a time: a vCPU's own thread, or who holds dbt->lock. */
+static inline void counter_add(uint64_t *counter, uint64_t n)
+{
+        __atomic_store_n(counter, __atomic_load_n(counter, __ATOMIC_RELAXED) + n, __ATOMIC_RELAXED);
+}
+
+static inline void dbt_count(struct dbt_cpu *dcpu, enum dbt_counter counter, uint64_t n) { counter_add(&dcpu->counter[counter], n); }
+static inline void dbt_count_locked(struct dbt *dbt, enum dbt_counter counter, uint64_t n) { counter_add(&dbt->counter[counter], n); }
+
+/* Blocks dropped because of writes, so far: whether a write of this thread has done it. */
+static inline uint64_t dbt_invalidated(const struct dbt *dbt)
+{
+        return __atomic_load_n(&dbt->counter[DBT_COUNT_INVALIDATED], __ATOMIC_RELAXED);
+}
+
+/* What translated code refers to has been written before the jump that leads there.  ThreadSanitizer does not see that
+ * jump, so it is told. */
+#ifdef __SANITIZE_THREAD__
+static inline void dbt_publish(struct dbt *dbt) { __atomic_store_n(&dbt->published, true, __ATOMIC_RELEASE); }
+static inline void dbt_subscribe(struct dbt *dbt) { (void)__atomic_load_n(&dbt->published, __ATOMIC_ACQUIRE); }
+#else
+static inline void dbt_publish(struct dbt *dbt) { (void)dbt; }
+static inline void dbt_subscribe(struct dbt *dbt) { (void)dbt; }
+#endif
+
+static inline bool block_dead(const struct block *block) { return __atomic_load_n(&block->dead, __ATOMIC_ACQUIRE); }
+static inline uint64_t dbt_generation(const struct dbt *dbt) { return __atomic_load_n(&dbt->generation, __ATOMIC_ACQUIRE); }
 
 #endif

@@ -11,6 +11,7 @@ lodger_core_SOURCES += \
         src/dbt/internal.h \
         src/dbt/signals.c \
         src/dbt/slow.h \
+        src/dbt/smp.c \
         src/dbt/stubs.c \
         src/dbt/translate.c \
         src/dbt/translate.h \

@@ -16,11 +16,11 @@ struct block *cache_find(const struct cache *cache, const uint8_t *host)
         size_t index = (size_t)(rw - cache->chunk[0].start) / chunk_bytes;
         if (index >= CACHE_CHUNKS)
                 return NULL;
-        const GPtrArray *blocks = cache->chunk[index].blocks;
-        guint low = 0, high = blocks->len;
+        const struct cache_chunk *chunk = &cache->chunk[index];
+        size_t low = 0, high = __atomic_load_n(&chunk->blocks, __ATOMIC_ACQUIRE);
         while (low < high) {
-                guint mid = (low + high) / 2;
-                struct block *block = blocks->pdata[mid];
+                size_t mid = (low + high) / 2;
+                struct block *block = __atomic_load_n(&chunk->block[mid], __ATOMIC_RELAXED);
                 if (host < block->checked)
                         high = mid;
                 else if (host >= block->checked + block->host_bytes)

@@ -95,7 +95,7 @@ static void handler(int number, siginfo_t *info, void *context)
                 return;
         }
         save_registers(cpu, context_wide(block->context), g);
-        dbt_count(dbt_cpu(cpu)->dbt, DBT_COUNT_EXIT_SIGNAL, 1);
+        dbt_count(dbt_cpu(cpu), DBT_COUNT_EXIT_SIGNAL, 1);
         if (vector == EXC_GP)
                 cpu_raise_error(cpu, EXC_GP, 0);
         else

@@ -179,7 +179,7 @@ static void emit_callout(struct dbt *dbt, struct emit *e, bool wide, const uint8
         emit_lea64(e, H_RDI, HOST_MEM(H_RSP, 8));
         emit_mov64(e, H_RSI, H_R10);
         emit_lea64(e, H_RSP, HOST_MEM(H_RSP, -8));
-        emit_call_c(e, dbt_callout);
+        emit_call_c(e, DBT_STUB_TARGET(dbt_callout));
         emit_lea64(e, H_RSP, HOST_MEM(H_RSP, 8));
         emit_op_rr(e, false, 0x85, H_RAX, H_RAX);
         uint8_t *out = emit_jcc(e, 5, NULL);
@@ -214,7 +214,7 @@ static void emit_memory(struct dbt *dbt, struct emit *e, bool wide, const uint8_
         emit_mov64(e, H_RSI, H_LINEAR);
         emit_mov32(e, H_RDX, H_RCX);
         emit_load64(e, H_RCX, HOST_MEM(H_RSP, 8));
-        emit_call_c(e, dbt_memory);
+        emit_call_c(e, DBT_STUB_TARGET(dbt_memory));
         emit_op_rr(e, true, 0x85, H_RAX, H_RAX);
         uint8_t *fault = emit_jcc(e, 4, NULL);
         emit_load64(e, H_LINEAR, below(DSTATE(linear), 16));
@@ -241,7 +241,7 @@ static void emit_commit(struct dbt *dbt, struct emit *e, bool wide, const uint8_
         emit8(e, 0x9c);
         emit_lea64(e, H_RDI, HOST_MEM(H_RSP, 16));
         emit_load64(e, H_RSI, HOST_MEM(H_RSP, 8));
-        emit_call_c(e, dbt_commit);
+        emit_call_c(e, DBT_STUB_TARGET(dbt_commit));
         emit_op_rr(e, false, 0x85, H_RAX, H_RAX);
         uint8_t *out = emit_jcc(e, 5, NULL);
         emit_load_vectors(dbt, e, 16);
@@ -256,10 +256,56 @@ static void emit_commit(struct dbt *dbt, struct emit *e, bool wide, const uint8_
         emit_jmp(e, leave);
 }
 
+/* A wrong guess: looks the page up, and remembers. */
+static uint8_t *emit_guess(struct emit *e, bool write, bool user)
+{
+        size_t view = offsetof(struct cpu, tlb) + (user ? sizeof(struct tlb_view) : 0);
+        size_t tags = view + (write ? offsetof(struct tlb_view, write_neg_tag) : offsetof(struct tlb_view, read_neg_tag));
+        struct host_mem index_mask = below(DSTATE(index_mask), 8);
+        uint8_t *at = start(e);
+
+        emit_store64(e, below(DSTATE(guess), 8), H_R10);
+        emit_lea64(e, H_RCX, HOST_MEM_INDEX(H_RCX, H_LINEAR, 0, 0));
+        emit_pext64(e, H_R10, H_LINEAR, index_mask);
+        emit_load64(e, H_R10, HOST_MEM_INDEX(H_RSP, H_R10, 3, (int32_t)tags + 8));
+        emit_lea64(e, H_RCX, HOST_MEM_INDEX(H_RCX, H_R10, 0, 0));
+        emit_pext64(e, H_RCX, H_RCX, below(DSTATE(page_mask), 8));
+        emit_jrcxz(e, 0);
+        uint8_t *hit = e->p;
+
+        uint8_t *miss = e->p;
+        emit_load64(e, H_RCX, HOST_MEM(H_RSP, 0));
+        emit_lea64(e, H_RCX, HOST_MEM(H_RCX, 5));
+        emit_store64(e, HOST_MEM(H_RSP, 0), H_RCX);
+        emit8(e, 0xc3);
+
+        hit[-1] = (uint8_t)(e->p - hit);
+        emit_load64(e, H_RCX, below(DSTATE(guess), 8));
+        emit_pext64(e, H_R10, H_LINEAR, index_mask);
+        emit_store32(e, HOST_MEM(H_RCX, offsetof(struct guess, index)), H_R10);
+        emit_load32(e, H_R10, HOST_MEM(H_RCX, offsetof(struct guess, credit)));
+        emit_lea32(e, H_R10, HOST_MEM(H_R10, -1));
+        emit_store32(e, HOST_MEM(H_RCX, offsetof(struct guess, credit)), H_R10);
+        emit_mov32(e, H_RCX, H_R10);
+        emit_jrcxz(e, 0);
+        uint8_t *tired = e->p;
+        emit_pext64(e, H_R10, H_LINEAR, index_mask);
+        emit_load64(e, H_R10, HOST_MEM_INDEX(H_RSP, H_R10, 3, (int32_t)(view + offsetof(struct tlb_view, addend)) + 8));
+        emit8(e, 0xc3);
+
+        tired[-1] = (uint8_t)(e->p - tired);
+        emit_load64(e, H_RCX, below(DSTATE(guess), 8));
+        emit_store64(e, below(DSTATE(tired), 8), H_RCX);
+        emit_jmp(e, miss);
+        return at;
+}
+
 void stubs_emit(struct dbt *dbt, struct emit *e)
 {
         uint8_t *leave = emit_leave(e);
 
+        for (unsigned i = 0; i < 4 && dbt->bmi2; i++)
+                dbt->stubs[0].guess[i / 2][i % 2] = dbt->stubs[1].guess[i / 2][i % 2] = emit_guess(e, i / 2, i % 2);
         for (unsigned wide = 0; wide < 2; wide++) {
                 struct stubs *stubs = &dbt->stubs[wide];
                 emit_enter(dbt, e, wide);

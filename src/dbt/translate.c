@@ -9,8 +9,8 @@
  * Layout in the cache: the entry that checks the mapping, the main part, then everything out of line.
  *
  * Invariants:
- * 1  PAGE_HOLDS_CODE is set, and write permission gone from every TLB, before a byte is read: a write
- *    that races with translation finds the block or is seen by it.
+ * 1  PAGE_HOLDS_CODE is set, and write permission gone from every TLB and every vCPU's hands, before a byte is
+ *    read (block_page_arm): a write that races with translation finds the block or is seen by it.
  * 2  If the first instruction cannot be fetched the guest faults and there is no block; if a later one
  *    cannot, the block ends before it.
  */
@@ -43,7 +43,7 @@ static struct insn_origin *new_map(struct translator *t)
 /* Room for whatever one more instruction may need, and for the maps of all out-of-line paths. */
 static bool has_room(const struct translator *t)
 {
-        enum { INSN_COLD = 8, INSN_EXITS = 4, INSN_CALLOUTS = 4, INSN_BYTES = 2048, COLD_BYTES = 160 };
+        enum { INSN_COLD = 8, INSN_EXITS = 4, INSN_CALLOUTS = 4, INSN_BYTES = 2048, COLD_BYTES = 192 };
         size_t used = (size_t)(t->e.p - t->dbt->cache.p);
 
         return t->colds + INSN_COLD <= MAX_COLD && t->exits + INSN_EXITS <= MAX_EXITS &&
@@ -67,6 +67,13 @@ static void emit_cold(struct translator *t, const struct cold *cold, const struc
         map->host_offset = offset;
         if (cold->jump && !e->full)
                 emit_patch_rel32(cold->jump, e->p);
+        if (cold->guess) {
+                bool write = cold->descriptor & (cold->kind == COLD_SPAN ? ACCESS_DESC_SPAN_WRITE : ACCESS_DESC_WRITE);
+                emit_lea64_place(e, H_R10, cold->guess);
+                emit_mov32_imm(e, H_RCX, cold->probe_bytes - 1u);
+                emit_call(e, t->stubs->guess[write][mode_has(t, MODE_USER)]);
+                emit_jmp(e, cold->probed);
+        }
         switch (cold->kind) {
         case COLD_LOAD:
         case COLD_STORE:
@@ -91,7 +98,7 @@ static void emit_cold(struct translator *t, const struct cold *cold, const struc
                 emit_mov32_imm(e, H_RCX, cold->descriptor);
                 emit_call(e, t->stubs->memory);
                 uint8_t *reached = emit_jmp(e, NULL);
-                cold->exit->place = emit_jmp(e, NULL);
+                cold->exit->place = translate_exit_jmp(t);
                 if (!e->full)
                         emit_patch_rel32(reached, e->p);
                 translate_span_addend(t, cold->reg, cold->base, cold->disp);
@@ -105,7 +112,10 @@ static void emit_cold(struct translator *t, const struct cold *cold, const struc
                 emit_jmp(e, t->stubs->leave_rip);
                 if (!e->full)
                         skip[-1] = (uint8_t)(e->p - skip);
-                cold->exit->place = emit_jmp(e, NULL);
+                cold->exit->place = translate_exit_jmp(t);
+                break;
+        case COLD_EDGE:
+                cold->exit->place = translate_exit_jmp(t);
                 break;
         case COLD_EXIT:
                 cold->exit->stub = e->p;
@@ -209,6 +219,8 @@ static bool writes_ss(const struct insn *insn)
                insn_segment_operand(insn) == SEG_SS;
 }
 
+static bool is_pause(const struct insn *insn) { return insn->map == MAP_PRIMARY && insn->code == 0x90 && insn->mandatory == 0xf3; }
+
 static void translate_insn(struct translator *t)
 {
         const struct opcode *op = t->insn.opcode;
@@ -227,6 +239,12 @@ static void translate_insn(struct translator *t)
                 translate_raise(t, dbt_raise_ud);
                 break;
         case KIND_COPY:
+                if (t->dbt->smp && is_pause(&t->insn)) {
+                        translate_callout(t, dbt_pause, false);
+                        break;
+                }
+                translate_copy(t);
+                break;
         case KIND_HOST_X87_CONTROL:
                 translate_copy(t);
                 break;
@@ -333,31 +351,14 @@ static void translate_insn(struct translator *t)
 
 /* -- Fetching ---------------------------------------------------------------------------------- */
 
-/* Drops write permission to the page from every TLB entry. */
-static void forbid_writes(struct dbt *dbt, const uint8_t *host_page)
+/* The bytes of a page of code; NULL when it is not memory, or not ready to be read: then t->unready says so. */
+static const uint8_t *code_page(struct translator *t, gpa_t gpa)
 {
-        for (guint c = 0; c < dbt->cpus->len; c++) {
-                struct cpu *cpu = g_ptr_array_index(dbt->cpus, c);
-                for (unsigned v = 0; v < 2; v++)
-                        for (unsigned i = 0; i < TLB_ENTRIES; i++) {
-                                struct tlb_view *view = &cpu->tlb[v];
-                                if (view->write_neg_tag[i] != tlb_empty[i] &&
-                                    view->addend[i] - view->write_neg_tag[i] == (uint64_t)(uintptr_t)host_page)
-                                        view->write_neg_tag[i] = tlb_empty[i];
-                        }
-        }
-}
+        struct page_info page = memory_page(t->dbt->memory, gpa);
 
-/* The bytes of a page of code; NULL when it is not memory. */
-static const uint8_t *code_page(struct dbt *dbt, gpa_t gpa)
-{
-        struct page_info page = memory_page(dbt->memory, gpa);
-
-        if (!page.host)
+        if (page.host && !block_page_arm(t->dbt, gpa, page.host)) {
+                t->unready = gpa;
                 return NULL;
-        if (!(page.state & PAGE_HOLDS_CODE)) {
-                memory_set_state(dbt->memory, gpa, PAGE_HOLDS_CODE, 0);
-                forbid_writes(dbt, page.host);
         }
         return page.host;
 }
@@ -373,9 +374,11 @@ static enum fetch_result fetch(struct translator *t, gpa_t *gpa2)
         size_t in_page = PAGE_SIZE - (linear & (PAGE_SIZE - 1));
         uint64_t to_limit = t->wide ? UINT64_MAX : t->rip > t->context->cs_limit ? 0 : t->context->cs_limit - t->rip + 1;
         size_t available = MIN(in_page, to_limit);
-        const uint8_t *page = code_page(t->dbt, t->page);
+        const uint8_t *page = code_page(t, t->page);
 
         *gpa2 = ~(gpa_t)0;
+        if (t->unready != ~(gpa_t)0)
+                return FETCH_STOP;
         if (page) {
                 bytes = page + (linear & (PAGE_SIZE - 1));
         } else {
@@ -394,7 +397,9 @@ static enum fetch_result fetch(struct translator *t, gpa_t *gpa2)
                         return FETCH_STOP;
                 memcpy(buffer, bytes, available);
                 size_t more = MIN(15 - available, to_limit - available);
-                const uint8_t *page2 = code_page(t->dbt, second & PAGE_MASK);
+                const uint8_t *page2 = code_page(t, second & PAGE_MASK);
+                if (t->unready != ~(gpa_t)0)
+                        return FETCH_STOP;
                 for (size_t i = 0; i < more; i++)
                         buffer[available + i] = page2 ? page2[i] : 0xff;
                 result = insn_decode(&t->insn, buffer, available + more, t->mode, cpu->model->features);
@@ -531,10 +536,10 @@ static struct block *finish_block(struct translator *t, gpa_t gpa, gpa_t gpa2, u
         block->map = cache_meta(cache, t->maps * sizeof *block->map);
         memcpy(block->map, t->map, t->maps * sizeof *block->map);
         cache->p = (uint8_t *)(((uintptr_t)t->e.p + 15) & ~(uintptr_t)15);
-        g_ptr_array_add(cache->chunk[cache->current].blocks, block);
-        dbt_count(dbt, DBT_COUNT_BLOCKS, 1);
-        dbt_count(dbt, DBT_COUNT_INSNS, t->index);
-        dbt_count(dbt, DBT_COUNT_CODE_BYTES, block->host_bytes);
+        cache_add(cache, block);
+        dbt_count_locked(dbt, DBT_COUNT_BLOCKS, 1);
+        dbt_count_locked(dbt, DBT_COUNT_INSNS, t->index);
+        dbt_count_locked(dbt, DBT_COUNT_CODE_BYTES, block->host_bytes);
         return block;
 }
 
@@ -589,7 +594,8 @@ static void end_falling_through(struct translator *t)
         t->index++;
 }
 
-struct block *dbt_translate(struct cpu *cpu, const struct context *context, uint64_t rip, gpa_t gpa, unsigned max_insns)
+struct block *dbt_translate(struct cpu *cpu, const struct context *context, uint64_t rip, gpa_t gpa, unsigned max_insns,
+                            gpa_t *unready)
 {
         struct dbt *dbt = dbt_cpu(cpu)->dbt;
         static __thread struct translator translator;
@@ -598,11 +604,6 @@ struct block *dbt_translate(struct cpu *cpu, const struct context *context, uint
         gpa_t gpa2 = ~(gpa_t)0;
         bool one = context->mode & (MODE_ONE_INSN | MODE_TF);
 
-        if (!cache_has_room(&dbt->cache, BLOCK_MAX_BYTES)) {
-                unsigned next = (dbt->cache.current + 1) % CACHE_CHUNKS;
-                block_evict_chunk(dbt, next);
-                cache_next_chunk(&dbt->cache);
-        }
         t->cpu = cpu;
         t->dbt = dbt;
         t->context = context;
@@ -616,13 +617,17 @@ struct block *dbt_translate(struct cpu *cpu, const struct context *context, uint
         t->index = t->colds = t->exits = t->maps = t->open_store = t->callouts = t->bytes = 0;
         t->ended = t->shadow = t->poll_after = t->called = t->vector = t->shadow_known = false;
         t->page = gpa & PAGE_MASK;
+        t->block_gpa = gpa;
+        t->unready = ~(gpa_t)0;
         if (!max_insns || max_insns > BLOCK_MAX_INSNS)
                 max_insns = BLOCK_MAX_INSNS;
         if (one)
                 max_insns = 1;
 
         gva_t linear = context_linear(context, rip);
-        if (!decode_block(t, max_insns, &gpa2))
+        bool decoded = decode_block(t, max_insns, &gpa2);
+        *unready = t->unready;
+        if (!decoded || t->unready != ~(gpa_t)0)
                 return NULL;
         translate_plan(t);
         struct cold *check = NULL;

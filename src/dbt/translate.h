@@ -45,6 +45,7 @@ enum cold_kind {
         COLD_STORE,             /* miss of a store or read-modify-write: help; back, or the tail on the bounce buffer */
         COLD_EXIT,              /* stub of an edge that is not chained */
         COLD_POLL_EXIT,         /* taken backward edge: look for a kick, then go */
+        COLD_EDGE,              /* taken edge whose own jump cannot be patched while others execute it */
         COLD_LEAVE,             /* leave with a RIP known now */
         COLD_RAISE,             /* an exception known now, through a callout */
         COLD_INDIRECT,          /* 64-bit indirect branch not in the jump cache: says which one it was */
@@ -56,6 +57,9 @@ struct cold {
         uint8_t *jump;                  /* rel32 in the main part that leads here */
         uint8_t *jump2;                 /* a second one, or NULL */
         uint8_t *back;                  /* LOAD, STORE: where the checked access goes on; start of the tail */
+        struct guess *guess;            /* LOAD, STORE, SPAN: the probe's; NULL: none */
+        uint8_t *probed;                /* with a guess: right behind the probe */
+        uint16_t probe_bytes;
         uint8_t *tail_end;              /* STORE */
         uint32_t descriptor;
         struct block_exit *exit;
@@ -85,7 +89,8 @@ struct translator {
         bool called;                    /* the instruction is executed in C */
         bool vector;                    /* an instruction so far touches vector state */
         bool poll_after;                /* interrupts may have become deliverable: look after this one */
-        gpa_t page;                     /* of the block's first byte */
+        gpa_t page, block_gpa;          /* of the block's first byte */
+        gpa_t unready;                  /* a page whose bytes cannot be read yet, or ~0 */
         struct cold cold[MAX_COLD];
         unsigned colds;
         unsigned open_store;            /* index + 1 of the COLD_STORE whose tail is being emitted */
@@ -174,8 +179,9 @@ void translate_close_store(struct translator *t);
 /* Limit check of an offset in R11 against a constant limit: past it, #GP(0). */
 void translate_branch_limit(struct translator *t);
 
-/* Looks [R11, R11+size) up in the TLB: R10 = addend, or the jump whose rel32 is returned is taken. */
-uint8_t *translate_tlb_probe(struct translator *t, unsigned size, bool write);
+/* Looks [R11, R11+size) up in the TLB: R10 = addend, or the out-of-line path of the kind is taken. */
+/* early: the address is there long before the access is waited for, so the index may be computed. */
+struct cold *translate_tlb_probe(struct translator *t, enum cold_kind kind, unsigned size, bool write, bool early);
 
 /* -- translate_span.c -------------------------------------------------------------------------- */
 
@@ -213,6 +219,8 @@ void translate_move_stack(struct translator *t, int32_t bytes);
 
 /* -- translate_flow.c -------------------------------------------------------------------------- */
 
+/* A jump that leaves the block, its displacement where it can be patched: returns the displacement's place. */
+uint8_t *translate_exit_jmp(struct translator *t);
 void translate_jcc(struct translator *t);
 void translate_jmp(struct translator *t);
 void translate_call(struct translator *t);

@@ -361,6 +361,8 @@ void translate_copy(struct translator *t)
                         access |= ACCESS_DESC_READ;
                 if (op->attr & ATTR_ALIGN16)
                         access |= ACCESS_DESC_ALIGN16;
+                if (t->dbt->smp && (insn->lock || (op->attr & ATTR_NO_LOCK_CHECK)))
+                        access |= ACCESS_DESC_LOCKED;
                 translate_operand(t, insn->memory_bytes, access);
                 f->mem = t->operand;
         }

@@ -31,6 +31,16 @@ struct block_exit *translate_careful_exit(struct translator *t)
         return exit;
 }
 
+/* Whether a displacement can be changed in one store while other vCPUs execute it (block.c, invariant 6). */
+static bool patchable(const uint8_t *place) { return (uintptr_t)place % 16 <= 12; }
+
+uint8_t *translate_exit_jmp(struct translator *t)
+{
+        while (t->dbt->smp && !patchable(t->e.p + 1))
+                emit8(&t->e, 0x90);
+        return emit_jmp(&t->e, NULL);
+}
+
 /* An edge whose jump instruction has its rel32 at `jump`. */
 static void emit_edge(struct translator *t, uint8_t *jump, uint64_t target)
 {
@@ -40,6 +50,9 @@ static void emit_edge(struct translator *t, uint8_t *jump, uint64_t target)
                 struct cold *poll = translate_new_cold(t, COLD_POLL_EXIT, jump);
                 poll->exit = exit;
                 poll->rip = target;
+        } else if (t->dbt->smp && !patchable(jump)) {
+                struct cold *edge = translate_new_cold(t, COLD_EDGE, jump);
+                edge->exit = exit;
         } else {
                 exit->place = jump;
         }
@@ -78,7 +91,7 @@ void translate_go(struct translator *t, uint64_t rip)
                 out->rip = rip;
         }
         struct block_exit *exit = new_exit(t, rip);
-        exit->place = emit_jmp(e, NULL);
+        exit->place = translate_exit_jmp(t);
         struct cold *stub = translate_new_cold(t, COLD_EXIT, NULL);
         stub->exit = exit;
 }

@@ -17,6 +17,11 @@
  * RORX and PEXT need BMI2; without it the shift goes through memory (a store, and a load from two bytes
  * further on of the value times 16), and the index is computed between PUSHF and POPF, slowly.
  *
+ * Most accesses need the entry that they needed last time.  So the index is not computed but guessed, from a place of the
+ * access's own: the tag and the addend are then there before the address is, and the access waits for its address alone.
+ * A wrong guess is put right out of line (stubs.guess).  Where guesses are wrong all the time, as in a walk over many
+ * pages, the block is made again with the index computed.
+ *
  * Out of line, stubs.memory looks the page up.  When RAM can serve the access directly the instruction
  * runs where it stands; otherwise (device, crossing, page with translated code) on the bounce buffer,
  * and for stores the tail's copy is followed by the commit.
@@ -113,27 +118,76 @@ static void emit_if_in_page(struct translator *t, int8_t skip)
         emit_jrcxz(e, skip);
 }
 
-uint8_t *translate_tlb_probe(struct translator *t, unsigned size, bool write)
+/* A place for this access's guess; NULL: it makes none.  Nor do those whose address is known early (stack frames) or
+ * which are not waited for (copies through vector registers): they would pay for a check that is longer. */
+static struct guess *new_guess(struct translator *t, bool early)
+{
+        gpa_t gpa = t->page | ((t->block_gpa + (t->rip - t->block_rip)) & (PAGE_SIZE - 1));
+
+        if (!t->dbt->bmi2 || early || (t->mode & (MODE_AC | MODE_BOUNCED | MODE_ONE_INSN | MODE_TF)) ||
+            dbt_is_unguessable(t->dbt, gpa))
+                return NULL;
+        return cache_guess(&t->dbt->cache);
+}
+
+static bool aligned_suffices(unsigned size) { return size <= 8 && !(size & (size - 1)); }
+
+/* RCX: the negated tag that was guessed.  RCX becomes 0 if [R11, R11+size) lies in its page.  Unlike with a computed
+ * index the tag may be that of the next page, so that the first byte has to be asked about, and the last one too: where
+ * the size allows, by asking for alignment. */
+static void emit_guess_check(struct translator *t, unsigned size)
 {
         struct emit *e = &t->e;
+
+        emit_lea64(e, H_RCX, HOST_MEM_INDEX(H_RCX, H_LINEAR, 0, 0));
+        if (aligned_suffices(size)) {
+                struct host_mem mask = DSTATE(aligned_mask);
+                mask.disp += 8 * __builtin_ctz(size);
+                emit_pext64(e, H_RCX, H_RCX, mask);
+                return;
+        }
+        emit_lea64(e, H_ADDEND, HOST_MEM(H_RCX, (int32_t)size - 1));
+        emit_pext64(e, H_RCX, H_RCX, DSTATE(page_mask));
+        emit_pext64(e, H_ADDEND, H_ADDEND, DSTATE(page_mask));
+        emit_lea64(e, H_RCX, HOST_MEM_INDEX(H_RCX, H_ADDEND, 0, 0));    /* two numbers of 52 bits */
+}
+
+struct cold *translate_tlb_probe(struct translator *t, enum cold_kind kind, unsigned size, bool write, bool early)
+{
+        struct emit *e = &t->e;
+        struct guess *guess = new_guess(t, early);
         size_t view = offsetof(struct cpu, tlb) + (mode_has(t, MODE_USER) ? sizeof(struct tlb_view) : 0);
         size_t tags = view + (write ? offsetof(struct tlb_view, write_neg_tag) : offsetof(struct tlb_view, read_neg_tag));
         uint8_t *miss;
 
-        emit_index(t);
+        if (guess)
+                emit_load32_place(e, H_ADDEND, &guess->index);
+        else
+                emit_index(t);
         emit_load64(e, H_RCX, HOST_MEM_INDEX(H_RSP, H_ADDEND, 3, (int32_t)tags));
-        emit_lea64(e, H_RCX, HOST_MEM_INDEX(H_RCX, H_LINEAR, 0, (int32_t)size - 1));
-        if (!(t->mode & (MODE_AC | MODE_BOUNCED)))      /* where alignment is checked, always out of line */
-                emit_if_in_page(t, 5);
+        if (guess) {
+                emit_guess_check(t, size);
+                emit_jrcxz(e, 5);
+        } else {
+                emit_lea64(e, H_RCX, HOST_MEM_INDEX(H_RCX, H_LINEAR, 0, (int32_t)size - 1));
+                if (!(t->mode & (MODE_AC | MODE_BOUNCED)))      /* where alignment is checked, always out of line */
+                        emit_if_in_page(t, 5);
+        }
         miss = emit_jmp(e, NULL);
+        if (guess && !aligned_suffices(size))                   /* the check needed R10 */
+                emit_load32_place(e, H_ADDEND, &guess->index);
         emit_load64(e, H_ADDEND, HOST_MEM_INDEX(H_RSP, H_ADDEND, 3, (int32_t)(view + offsetof(struct tlb_view, addend))));
-        return miss;
+        struct cold *cold = translate_new_cold(t, kind, miss);
+        cold->guess = guess;
+        cold->probed = e->p;
+        cold->probe_bytes = (uint16_t)size;
+        return cold;
 }
 
 static void emit_tlb_lookup(struct translator *t, unsigned segment, unsigned size, uint32_t access)
 {
-        uint8_t *miss = translate_tlb_probe(t, size, access & ACCESS_DESC_WRITE);
-        struct cold *cold = translate_new_cold(t, access & ACCESS_DESC_WRITE ? COLD_STORE : COLD_LOAD, miss);
+        bool write = access & ACCESS_DESC_WRITE;
+        struct cold *cold = translate_tlb_probe(t, write ? COLD_STORE : COLD_LOAD, size, write, size > 8);
 
         cold->back = t->e.p;
         cold->descriptor = size | access | segment << ACCESS_DESC_SEGMENT_SHIFT;

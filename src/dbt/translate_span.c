@@ -395,8 +395,8 @@ static void emit_span_check(struct translator *t, struct span *span, unsigned se
                 emit_lea32(e, H_LINEAR, HOST_MEM(base, span->low));
         else
                 emit_lea64(e, H_LINEAR, HOST_MEM(base, span->low));
-        uint8_t *miss = translate_tlb_probe(t, (unsigned)(span->high - span->low), span->write);
-        struct cold *cold = translate_new_cold(t, COLD_SPAN, miss);
+        struct cold *cold = translate_tlb_probe(t, COLD_SPAN, (unsigned)(span->high - span->low), span->write,
+                                                span->base == RSP || span->base == RBP);
         if (wraps)
                 translate_span_addend(t, span->reg, base, span->low);
         else

@@ -4,6 +4,8 @@ lodger_core_SOURCES += \
         src/devices/chipset/ferr.h \
         src/devices/chipset/fw_cfg.c \
         src/devices/chipset/fw_cfg.h \
+        src/devices/chipset/hpet.c \
+        src/devices/chipset/hpet.h \
         src/devices/chipset/i440fx.c \
         src/devices/chipset/i440fx.h \
         src/devices/chipset/i8237.c \
@@ -58,4 +60,10 @@ lodger_core_SOURCES += \
         src/devices/storage/floppy.h \
         src/devices/storage/ide.c \
         src/devices/storage/ide.h \
-        src/devices/test/debug.c
+        src/devices/test/debug.c \
+        src/devices/virtio/virtio.h \
+        src/devices/virtio/virtio_blk.c \
+        src/devices/virtio/virtio_blk.h \
+        src/devices/virtio/virtio_pci.c \
+        src/devices/virtio/virtio_ring.c \
+        src/devices/virtio/virtio_rng.c

@@ -2,7 +2,7 @@
 /*
  * acpi.c - ACPI tables (ACPI 2.0, chapter 5) and the script by which SeaBIOS installs them.
  *
- * One file holds FACS, DSDT, FADT, SSDT, MADT and RSDT behind one another; the RSDP is a file of its
+ * One file holds FACS, DSDT, FADT, SSDT, MADT, HPET and RSDT behind one another; the RSDP is a file of its
  * own, because it must lie below 1 MiB.  The script is an array of 128-byte commands:
  *
  *      1 allocate      name, alignment, zone: put a file into memory
@@ -11,6 +11,7 @@
  */
 #include <string.h>
 
+#include "devices/chipset/hpet.h"
 #include "devices/chipset/piix4_pm.h"
 #include "machine/acpi.h"
 #include "machine/dsdt.h"
@@ -298,6 +299,22 @@ static guint add_madt(GByteArray *tables, unsigned cpus)
         return start;
 }
 
+/* Event timers (IA-PC HPET 1.0a, 3.2.4). */
+static guint add_hpet(GByteArray *tables)
+{
+        guint start = table_begin(tables, "HPET", 1);
+
+        put32(tables, HPET_BLOCK_ID);
+        put32(tables, 0);                       /* base: in memory */
+        put32(tables, HPET_BASE);
+        put32(tables, 0);
+        put8(tables, 0);                        /* the first of its kind */
+        put16(tables, HPET_MINIMUM_TICK);
+        put8(tables, 0);                        /* nothing else in its page is promised */
+        table_end(tables, start);
+        return start;
+}
+
 static guint add_rsdt(GByteArray *tables, GByteArray *script, const guint *entries, unsigned n)
 {
         guint start = table_begin(tables, "RSDT", 1);
@@ -331,7 +348,7 @@ static uint32_t table_length(const GByteArray *tables, guint start)
 
 void acpi_build(const struct acpi_machine *machine, struct acpi_tables *result)
 {
-        enum { FADT, SSDT, MADT, IN_RSDT };
+        enum { FADT, SSDT, MADT, HPET, IN_RSDT };
         GByteArray *tables = g_byte_array_new(), *script = g_byte_array_new(), *rsdp;
         guint in_rsdt[IN_RSDT], dsdt, facs, rsdt, summed[IN_RSDT + 2];
 
@@ -342,6 +359,7 @@ void acpi_build(const struct acpi_machine *machine, struct acpi_tables *result)
         in_rsdt[FADT] = add_fadt(tables, script, facs, dsdt);
         in_rsdt[SSDT] = add_ssdt(tables, machine);
         in_rsdt[MADT] = add_madt(tables, machine->cpus);
+        in_rsdt[HPET] = add_hpet(tables);
         rsdt = add_rsdt(tables, script, in_rsdt, IN_RSDT);
         rsdp = make_rsdp(rsdt);
         script_pointer(script, RSDP_FILE, 16);

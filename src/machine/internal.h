@@ -18,7 +18,7 @@
 enum { PC_ISA_IRQS = 16, PC_IOAPIC_PINS = 24 };
 
 /* Who drives an ISA interrupt line: lines are shared by OR, as on a board. */
-enum pc_irq_source { PC_IRQ_DEVICE, PC_IRQ_DEVICE_2, PC_IRQ_PIRQ, PC_IRQ_SCI, PC_IRQ_SOURCES };
+enum pc_irq_source { PC_IRQ_DEVICE, PC_IRQ_DEVICE_2, PC_IRQ_PIRQ, PC_IRQ_SCI, PC_IRQ_HPET, PC_IRQ_SOURCES };
 
 /* Requests of the guest or the user that the main loop carries out. */
 enum machine_pending { PENDING_RESET = 1 << 0, PENDING_END = 1 << 1 };
@@ -46,18 +46,23 @@ struct machine {
         GBytes *firmware;
 
         /* Devices the wiring or the life cycle refers to; owned by `devices`. */
-        struct device *pci, *vga, *host_bridge, *isa_bridge, *pm, *pic, *pit, *ioapic, *rtc, *kbc, *fw_cfg, *ferr, *ide, *dma;
+        struct device *pci, *vga, *host_bridge, *isa_bridge, *pm, *pic, *pit, *ioapic, *rtc, *kbc, *fw_cfg, *ferr, *ide, *dma, *hpet;
         struct device *floppy;
         struct input *input;            /* what people type and move */
+        bool ide_taken[4];              /* storage.c: places on the IDE channels */
+        GPtrArray *boot_places;         /* storage.c: what can be started from */
         uint8_t floppy_type[2];         /* as in CMOS byte 10h: 0 none, 4 1.44M */
         struct irq pic_input[PC_ISA_IRQS], ioapic_input[PC_IOAPIC_PINS];
         uint8_t irq_sources[PC_ISA_IRQS];       /* bit set of enum pc_irq_source, under the lock */
+        bool hpet_legacy;               /* event timers stand in for the 8254 and the clock, under the lock */
 
         /* Life. */
         GMainContext *context;
         GMainLoop *loop;
         GSource *wake;                  /* made ready by machine_post() */
-        bool paused;                    /* by the user; the main loop's */
+        bool paused;                    /* by the user, or a full disk; the main loop's */
+        void (*state_changed)(void *opaque);    /* manage.c: who shows it */
+        void *state_opaque;
         int64_t started_us;             /* when machine_run() was called, of the host's monotonic clock */
         uint32_t pending;               /* enum machine_pending, under the lock */
         void (*debug_stopped)(void *opaque);    /* debug.c: the debugger's */

@@ -8,6 +8,8 @@ lodger_core_SOURCES += \
         src/machine/boot_multiboot.c \
         src/machine/debug.c \
         src/machine/debug.h \
+        src/machine/disk_spec.c \
+        src/machine/disk_spec.h \
         src/machine/firmware.c \
         src/machine/firmware.h \
         src/machine/image.c \
@@ -22,6 +24,8 @@ lodger_core_SOURCES += \
         src/machine/pc.c \
         src/machine/pci.c \
         src/machine/pci.h \
+        src/machine/smbios.c \
+        src/machine/smbios.h \
         src/machine/pci_msi.c \
         src/machine/storage.c \
         src/machine/storage.h

@@ -19,6 +19,7 @@
 #include "base/log.h"
 #include "machine/internal.h"
 #include "machine/network.h"
+#include "machine/storage.h"
 
 /* -- Requests ----------------------------------------------------------------------------------- */
 
@@ -265,7 +266,8 @@ static void machine_configure(struct machine *machine, const struct machine_conf
 struct machine *machine_new(const struct machine_config *config, GError **error)
 {
         struct machine *machine = g_new0(struct machine, 1);
-        struct engine_options options = { .check = config->check, .check_failed = machine_check_failed, .opaque = machine };
+        struct engine_options options = { .check = config->check, .check_failed = machine_check_failed, .opaque = machine,
+                                          .machine_lock = &machine->lock };
         struct cpu_env cpu_env = { 0 };
 
         lock_init(&machine->lock, LOCK_RANK_MACHINE, "machine");
@@ -318,6 +320,7 @@ void machine_free(struct machine *machine)
                         if (machine->lapic[i])
                                 lapic_free(machine->lapic[i]);
         input_free(machine->input);
+        storage_free(machine);
         lock_release(&machine->lock);
         g_ptr_array_free(machine->devices, TRUE);
         for (guint i = 0; i < machine->serial_backends->len; i++)

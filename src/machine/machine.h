@@ -12,9 +12,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+enum { MACHINE_CPUS_MAX = 32 };
+
 struct machine_config {
         char *name;                     /* NULL: "lodger-PID" */
-        char *engine;                   /* "auto", "dbt" */
+        char *engine;                   /* "auto", "dbt", "kvm" */
         uint64_t memory_bytes;
         unsigned cpus;
         char *cpu_model;                /* "host", "486", ... */
@@ -23,7 +25,7 @@ struct machine_config {
         GPtrArray *initrds;             /* of char *: initrd, or Multiboot modules */
         char *append;
         GPtrArray *serials;             /* of char *: "stdio", "file:P", "unix:P", "pty", "none" */
-        GPtrArray *disks, *cdroms, *floppies;   /* of char *: "FILE[,readonly][,throwaway]"; NULL: none */
+        GPtrArray *disks, *cdroms, *floppies;   /* of char *: as disk_spec.h has them; NULL: none */
         GPtrArray *nets;                /* of char *, as net/net.h reads them; NULL or empty: the default network */
         char *boot;                     /* up to three of "cdrom,disk,floppy,network"; NULL: the default */
         bool no_reboot;

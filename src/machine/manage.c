@@ -21,6 +21,7 @@ G_DEFINE_QUARK(lodger-machine-error-quark, machine_error)
 
 const char *machine_name(const struct machine *machine) { return machine->name; }
 const char *machine_engine_name(const struct machine *machine) { return engine_name(machine->engine); }
+bool machine_set_engine(struct machine *machine, const char *name, GError **error) { return engine_switch(machine->engine, name, error); }
 uint64_t machine_memory_bytes(const struct machine *machine) { return machine->ram_bytes; }
 unsigned machine_cpus(const struct machine *machine) { return machine->cpus; }
 bool machine_is_paused(const struct machine *machine) { return machine->paused; }
@@ -39,6 +40,8 @@ void machine_pause(struct machine *machine)
         machine->paused = true;
         engine_pause(machine->engine);
         clock_stop(machine->clock);
+        if (machine->state_changed)
+                machine->state_changed(machine->state_opaque);
 }
 
 void machine_resume(struct machine *machine)
@@ -48,6 +51,17 @@ void machine_resume(struct machine *machine)
         machine->paused = false;
         clock_start(machine->clock);
         engine_resume(machine->engine);
+        lock_acquire(&machine->lock);
+        storage_retry();
+        lock_release(&machine->lock);
+        if (machine->state_changed)
+                machine->state_changed(machine->state_opaque);
+}
+
+void machine_watch_state(struct machine *machine, void (*changed)(void *opaque), void *opaque)
+{
+        machine->state_changed = changed;
+        machine->state_opaque = opaque;
 }
 
 void machine_press_reset(struct machine *machine)
@@ -212,6 +226,16 @@ bool machine_press_keys(struct machine *machine, const char *const *chords, GErr
                 result = input_press_chord(machine->input, *chords);
         lock_release(&machine->lock);
         return machine_input_result(result, result == INPUT_OK ? NULL : chords[-1], error);
+}
+
+bool machine_set_key(struct machine *machine, const char *name, bool down, GError **error)
+{
+        enum input_result result;
+
+        lock_acquire(&machine->lock);
+        result = input_press_key(machine->input, input_find_key(name), down);
+        lock_release(&machine->lock);
+        return machine_input_result(result, name, error);
 }
 
 bool machine_type_text(struct machine *machine, const char *text, GError **error)

@@ -25,6 +25,8 @@ enum machine_error {
 
 const char *machine_name(const struct machine *machine);
 const char *machine_engine_name(const struct machine *machine);
+/* Moves the guest to another engine, "dbt" or "kvm", while it runs. */
+bool machine_set_engine(struct machine *machine, const char *name, GError **error);
 uint64_t machine_memory_bytes(const struct machine *machine);
 unsigned machine_cpus(const struct machine *machine);
 bool machine_is_paused(const struct machine *machine);
@@ -35,6 +37,8 @@ int64_t machine_uptime_ns(const struct machine *machine);       /* host time sin
 /* Between the two, no vCPU runs and virtual time stands still.  Repeating either does nothing. */
 void machine_pause(struct machine *machine);
 void machine_resume(struct machine *machine);
+/* changed is called after each of them, whoever asked for it (a full disk of the host pauses a machine, too).  NULL: nobody. */
+void machine_watch_state(struct machine *machine, void (*changed)(void *opaque), void *opaque);
 /* What the reset button does; carried out by the main loop. */
 void machine_press_reset(struct machine *machine);
 /* Presses the ACPI power button, after resuming.  False when the guest would not notice. */
@@ -63,6 +67,8 @@ bool machine_render(struct machine *machine, struct surface *surface, GError **e
 
 /* Each chord is pressed and released after the one before: "ctrl-alt-delete". */
 bool machine_press_keys(struct machine *machine, const char *const *chords, GError **error);
+/* One key by its name ("a", "ctrl"). */
+bool machine_set_key(struct machine *machine, const char *name, bool down, GError **error);
 bool machine_type_text(struct machine *machine, const char *text, GError **error);
 void machine_move_mouse(struct machine *machine, int right, int down, int wheel);
 /* enum input_button bits held from now on. */

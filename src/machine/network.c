@@ -15,6 +15,7 @@
 #include "machine/firmware.h"
 #include "machine/manage.h"
 #include "machine/network.h"
+#include "machine/storage.h"
 #include "net/net.h"
 
 enum { FIRST_SLOT = 3, SLOTS = 32, NE2K_IRQ = 5 };
@@ -145,7 +146,9 @@ static bool add_pci_card(struct machine *machine, const struct network_card *car
                 return false;
         if (boots) {
                 rom = firmware_load_net(models[n].rom);
-                if (!rom)
+                if (rom)
+                        storage_add_network_boot(machine, devfn >> 3);
+                else
                         log_warning("no %s: install ipxe-qemu to boot from the network", models[n].rom);
         }
         device = machine_add_device(machine, models[n].class, id);

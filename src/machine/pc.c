@@ -11,19 +11,22 @@
  *      00100000-low end    RAM, up to 3 GiB
  *      e0000000-febfffff   PCI memory
  *      fec00000            I/O APIC
+ *      fed00000            event timers
  *      fee00000            local APIC
  *      fffc0000-ffffffff   firmware (its size counted back from 4 GiB)
  *      100000000-          the rest of RAM; above it, from the next GiB on, PCI memory of 64 bits
  *
  * Interrupts: an ISA line goes to the 8259 pair and to the I/O APIC pin of the same number, except
  * the timer: line 0 of the pair, pin 2 of the I/O APIC (the MADT says so).  The pair's output is
- * LINT0 of vCPU 0's local APIC.
+ * LINT0 of vCPU 0's local APIC.  While the event timers are in legacy replacement they drive lines 0 and
+ * 8, and what the 8254 and the real-time clock do there is not seen (HPET 1.0a, 2.3.5).
  */
 #include <string.h>
 
 #include "base/log.h"
 #include "devices/chipset/ferr.h"
 #include "devices/chipset/fw_cfg.h"
+#include "devices/chipset/hpet.h"
 #include "devices/chipset/i440fx.h"
 #include "devices/chipset/ioapic.h"
 #include "devices/chipset/pic.h"
@@ -40,6 +43,7 @@
 #include "machine/internal.h"
 #include "machine/network.h"
 #include "machine/pci.h"
+#include "machine/smbios.h"
 #include "machine/storage.h"
 
 #define LOW_RAM_MAX (UINT64_C(3) << 30)
@@ -78,18 +82,38 @@ static const uint8_t *pc_map_firmware(struct machine *machine)
 
 /* -- Interrupt wires ----------------------------------------------------------------------------- */
 
-/* line: interrupt number | source << 4.  A line is high while any of its sources is. */
+/* A line is high while any of its sources is. */
+static void pc_isa_irq_update(struct machine *machine, unsigned number)
+{
+        unsigned sources = machine->irq_sources[number];
+
+        if (machine->hpet_legacy && (number == IRQ_TIMER || number == IRQ_RTC))
+                sources &= 1u << PC_IRQ_HPET;
+        irq_set(&machine->pic_input[number], sources != 0);
+        irq_set(&machine->ioapic_input[number == IRQ_TIMER ? IOAPIC_TIMER_PIN : number], sources != 0);
+}
+
+/* line: interrupt number | source << 4. */
 static void pc_isa_irq_set(void *opaque, int line, bool level)
 {
         struct machine *machine = opaque;
         unsigned number = line & 15, source = (unsigned)line >> 4;
         uint8_t *sources = &machine->irq_sources[number];
-        bool any;
 
         *sources = (uint8_t)((*sources & ~(1u << source)) | (unsigned)level << source);
-        any = *sources != 0;
-        irq_set(&machine->pic_input[number], any);
-        irq_set(&machine->ioapic_input[number == IRQ_TIMER ? IOAPIC_TIMER_PIN : number], any);
+        pc_isa_irq_update(machine, number);
+}
+
+static void pc_hpet_legacy_set(void *opaque, int line, bool level)
+{
+        struct machine *machine = opaque;
+
+        (void)line;
+        if (machine->hpet_legacy == level)
+                return;
+        machine->hpet_legacy = level;
+        pc_isa_irq_update(machine, IRQ_TIMER);
+        pc_isa_irq_update(machine, IRQ_RTC);
 }
 
 struct irq pc_isa_irq(struct machine *machine, unsigned number, enum pc_irq_source source)
@@ -285,6 +309,16 @@ static bool pc_add_isa(struct machine *machine, GError **error)
                machine_start_device(port92, error);
 }
 
+static bool pc_add_hpet(struct machine *machine, GError **error)
+{
+        machine->hpet = machine_add_device(machine, "hpet", "hpet");
+        for (unsigned pin = HPET_PIN_FIRST; pin < HPET_PIN_FIRST + HPET_PINS; pin++)
+                hpet_connect_pin(machine->hpet, pin, machine->ioapic_input[pin]);
+        hpet_connect_legacy(machine->hpet, pc_isa_irq(machine, IRQ_TIMER, PC_IRQ_HPET),
+                            pc_isa_irq(machine, IRQ_RTC, PC_IRQ_HPET), (struct irq){ pc_hpet_legacy_set, machine, 0 });
+        return machine_start_device(machine->hpet, error);
+}
+
 static bool pc_add_serial_ports(struct machine *machine, GError **error)
 {
         static const struct { const char *id, *port; unsigned irq; } places[] = {
@@ -391,11 +425,13 @@ static void pc_find_window64(const struct machine *machine, struct acpi_machine 
         acpi->window64_end = MAX(UINT64_C(1) << MIN(model->physical_bits, 46), acpi->window64_base);
 }
 
-static bool pc_add_fw_cfg(struct machine *machine, GError **error)
+static bool pc_add_fw_cfg(struct machine *machine, const struct machine_config *config, GError **error)
 {
         struct device *fw_cfg = machine->fw_cfg = machine_add_device(machine, "fw_cfg", "fw_cfg");
         struct acpi_machine acpi = { .cpus = machine->cpus };
         struct acpi_tables tables;
+        struct smbios_tables smbios;
+        GBytes *boot_order;
 
         if (!machine_start_device(fw_cfg, error))
                 return false;
@@ -405,11 +441,17 @@ static bool pc_add_fw_cfg(struct machine *machine, GError **error)
         /* The firmware would wait 2.5 seconds for a key to open its boot menu. */
         fw_cfg_set_u16(fw_cfg, FW_CFG_BOOT_MENU, 0);
         fw_cfg_add_file(fw_cfg, "etc/e820", pc_make_e820(machine));
+        boot_order = storage_make_boot_order(machine, config);
+        if (boot_order)
+                fw_cfg_add_file(fw_cfg, "bootorder", boot_order);
         pc_find_window64(machine, &acpi);
         acpi_build(&acpi, &tables);
         fw_cfg_add_file(fw_cfg, "etc/acpi/rsdp", tables.rsdp);
         fw_cfg_add_file(fw_cfg, "etc/acpi/tables", tables.tables);
         fw_cfg_add_file(fw_cfg, "etc/table-loader", tables.loader);
+        smbios_build(machine->cpus, machine->low_ram_bytes, machine->ram_bytes, &smbios);
+        fw_cfg_add_file(fw_cfg, "etc/smbios/smbios-anchor", smbios.anchor);
+        fw_cfg_add_file(fw_cfg, "etc/smbios/smbios-tables", smbios.tables);
         return true;
 }
 
@@ -423,10 +465,10 @@ bool pc_build(struct machine *machine, const struct machine_config *config, GErr
         pc_map_ram(machine);
         low_rom = pc_map_firmware(machine);
         if (!pc_add_interrupt_controllers(machine, error) || !pc_add_pci(machine, low_rom, error) ||
-            !pc_add_vga(machine, error) || !pc_add_isa(machine, error) || !storage_add(machine, config, error) ||
-            !network_add(machine, config, error) ||
+            !pc_add_vga(machine, error) || !pc_add_isa(machine, error) || !pc_add_hpet(machine, error) ||
+            !storage_add(machine, config, error) || !network_add(machine, config, error) ||
             !pc_add_serial_ports(machine, error) ||
-            !pc_add_debug_devices(machine, config, error) || !pc_add_fw_cfg(machine, error))
+            !pc_add_debug_devices(machine, config, error) || !pc_add_fw_cfg(machine, config, error))
                 return false;
         pc_fill_cmos(machine, config);
         return !config->kernel || boot_prepare(machine->fw_cfg, config->kernel, config->initrds, config->append,
@@ -459,6 +501,10 @@ void pc_reset(struct machine *machine)
                 cpu_reset(machine->cpu[i], false);
                 machine->cpu[i]->a20 = true;
                 lapic_reset(machine->lapic[i], false);
+                /* What was on its way before the reset is lost. */
+                __atomic_fetch_and(&machine->cpu[i]->request, ~(uint32_t)(CPU_REQUEST_INTR | CPU_REQUEST_NMI |
+                                                                           CPU_REQUEST_INIT | CPU_REQUEST_SIPI),
+                                   __ATOMIC_SEQ_CST);
                 /* The same once more on its own thread, where the engine drops what it has cached. */
                 cpu_request(machine->cpu[i], CPU_REQUEST_RESET);
         }

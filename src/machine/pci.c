@@ -45,6 +45,7 @@ const struct state_field pci_device_fields[] = {
         STATE_SKIP(struct pci_device, write_clears, "fixed by the device's class"),
         STATE_SKIP(struct pci_device, bar, "mappings, derived from config"),
         STATE_SKIP(struct pci_device, config_written, "fixed by the device's class"),
+        STATE_SKIP(struct pci_device, config_reading, "fixed by the device's class"),
         STATE_SKIP(struct pci_device, bus, "wiring"),
         STATE_SKIP(struct pci_device, devfn, "wiring"),
         STATE_SKIP(struct pci_device, intx, "derived by the device's update function"),
@@ -157,6 +158,17 @@ void pci_attach(struct device *bus, struct device *device, unsigned devfn)
         pci->devfn = (uint8_t)devfn;
 }
 
+unsigned pci_free_slot(struct device *bus)
+{
+        enum { FIRST_FREE = 3, SLOTS = 32 };
+        const struct pci_bus *pci_bus = (const struct pci_bus *)bus;
+
+        for (unsigned slot = FIRST_FREE; slot < SLOTS; slot++)
+                if (!pci_bus->slot[PCI_DEVFN(slot, 0)])
+                        return PCI_DEVFN(slot, 0);
+        return PCI_NO_SLOT;
+}
+
 void pci_identify(struct pci_device *pci, uint16_t vendor, uint16_t device, uint32_t class_code, uint8_t revision)
 {
         pci_put16(pci->defaults, PCI_VENDOR_ID, vendor);
@@ -223,6 +235,49 @@ void pci_set_intx(struct pci_device *pci, bool level)
         pci_update_intx(pci);
 }
 
+/* -- Bus masters -------------------------------------------------------------------------------- */
+
+static size_t dma_piece(struct pci_device *pci, gpa_t gpa, size_t size, bool write)
+{
+        enum page_kind kind = memory_page(pci->device.env->memory, gpa).kind;
+
+        if (kind != PAGE_RAM && (write || kind != PAGE_ROM))
+                return 0;
+        return MIN(size, PAGE_SIZE - (gpa & ~PAGE_MASK));
+}
+
+bool pci_dma_read(struct pci_device *pci, gpa_t gpa, void *to, size_t size)
+{
+        uint8_t *bytes = to;
+
+        while (size) {
+                size_t n = pci_is_master(pci) ? dma_piece(pci, gpa, size, false) : 0;
+
+                if (!n || !memory_read(pci->device.env->memory, gpa, bytes, n))
+                        return false;
+                gpa += n;
+                bytes += n;
+                size -= n;
+        }
+        return true;
+}
+
+bool pci_dma_write(struct pci_device *pci, gpa_t gpa, const void *from, size_t size)
+{
+        const uint8_t *bytes = from;
+
+        while (size) {
+                size_t n = pci_is_master(pci) ? dma_piece(pci, gpa, size, true) : 0;
+
+                if (!n || !memory_write(pci->device.env->memory, gpa, bytes, n))
+                        return false;
+                gpa += n;
+                bytes += n;
+                size -= n;
+        }
+        return true;
+}
+
 /* -- Configuration cycles ---------------------------------------------------------------------- */
 
 static struct pci_device *bus_target(struct pci_bus *bus)
@@ -286,6 +341,8 @@ static uint32_t data_read(void *opaque, uint16_t port, unsigned size)
 
         if (!pci)
                 return 0xffffffff;
+        if (pci->config_reading)
+                pci->config_reading(pci, offset, size);
         for (unsigned i = 0; i < size; i++)
                 value |= (uint32_t)(offset + i < 256 ? config_byte(pci, offset + i) : 0xff) << 8 * i;
         TRACE(IO, "pci %02x.%x config %02x read %x", pci->devfn >> 3, pci->devfn & 7, offset, value);

@@ -30,6 +30,8 @@ enum { PCI_BAR_IO = 1, PCI_BAR_64 = 4, PCI_BAR_PREFETCH = 8 };
 enum { PCI_CAP_POWER = 0x01, PCI_CAP_MSI = 0x05, PCI_CAP_VENDOR = 0x09, PCI_CAP_MSIX = 0x11, PCI_CAP_SATA = 0x12 };
 enum { PCI_BARS = 7, PCI_BAR_ROM = 6 };
 
+enum { PCI_NO_SLOT = 256 };
+
 #define PCI_DEVFN(device, function) ((device) << 3 | (function))
 
 struct pci_bus;
@@ -62,6 +64,8 @@ struct pci_device {
         struct pci_bar bar[PCI_BARS];
         /* Called after a guest's write to [offset, offset+size) has been stored; may be NULL. */
         void (*config_written)(struct pci_device *pci, unsigned offset, unsigned size);
+        /* Called before a guest's read of [offset, offset+size); may be NULL. */
+        void (*config_reading)(struct pci_device *pci, unsigned offset, unsigned size);
         struct pci_bus *bus;
         uint8_t devfn;
         bool intx;                              /* level the device wants; set by its update function */
@@ -75,6 +79,8 @@ struct pci_device {
 extern const struct state_field pci_device_fields[];
 extern const struct state_field pci_msix_fields[];
 
+/* The first function of the first slot, after the board's own, where nothing is; PCI_NO_SLOT: the bus is full. */
+unsigned pci_free_slot(struct device *bus);
 /* Gives the device its place; the bus is a device of class "pci". */
 void pci_attach(struct device *bus, struct device *device, unsigned devfn);
 /* Fills in the identity part of the defaults.  class_code: 24 bits, class, subclass, interface. */
@@ -100,6 +106,8 @@ unsigned pci_capability_add(struct pci_device *pci, uint8_t id, unsigned size);
 void pci_msi_add(struct pci_device *pci);
 /* MSI-X with its table and pending bits in memory BAR n, 4 KiB, of its own. */
 void pci_msix_add(struct pci_device *pci, struct pci_msix *msix, unsigned bar, unsigned vectors);
+/* Before the device is started: another number of vectors. */
+void pci_msix_set_vectors(struct pci_device *pci, unsigned vectors);
 bool pci_msi_enabled(const struct pci_device *pci);
 bool pci_msix_enabled(const struct pci_device *pci);
 /* Sends the message, if MSI is on; an edge, as all messages are. */
@@ -110,6 +118,12 @@ void pci_msix_send(struct pci_device *pci, unsigned vector);
 void pci_msix_config_written(struct pci_device *pci);
 void pci_msix_reset(struct pci_device *pci);
 void pci_msix_restored(struct pci_device *pci);
+
+/* DMA of a bus master: the guest's RAM (reads: ROM too), and nothing else.  What lies in the way of other
+ * devices' registers is refused, so that no device's work makes another's; false, with part of it perhaps
+ * done, then and when bus mastering is off. */
+bool pci_dma_read(struct pci_device *pci, gpa_t gpa, void *to, size_t size);
+bool pci_dma_write(struct pci_device *pci, gpa_t gpa, const void *from, size_t size);
 
 static inline bool pci_is_master(const struct pci_device *pci)
 {

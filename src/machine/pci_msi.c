@@ -156,17 +156,23 @@ void pci_msix_add(struct pci_device *pci, struct pci_msix *msix, unsigned bar, u
         enum { PRIORITY_BAR = 20 };
         unsigned at = pci_capability_add(pci, PCI_CAP_MSIX, MSIX_BYTES);
 
-        g_assert(vectors && vectors <= PCI_MSIX_VECTORS_MAX && !pci->msix);
+        g_assert(!pci->msix);
         msix->pci = pci;
-        msix->vectors = vectors;
         msix->capability = (uint8_t)at;
         msix->region = memory_map_mmio(pci->device.env->memory, 0, PCI_MSIX_BAR_BYTES, &msix_ops, msix, PRIORITY_BAR, "MSI-X");
         pci_bar_memory(pci, bar, PCI_MSIX_BAR_BYTES, 0, msix->region);
-        pci_put16(pci->defaults, at + MSIX_CONTROL, (uint16_t)(vectors - 1));
         pci->writable[at + MSIX_CONTROL + 1] = MSIX_ENABLE | MSIX_MASK_ALL;
         pci_put32(pci->defaults, at + MSIX_TABLE, bar);
         pci_put32(pci->defaults, at + MSIX_PENDING, PCI_MSIX_PENDING_AT | bar);
         pci->msix = msix;
+        pci_msix_set_vectors(pci, vectors);
+}
+
+void pci_msix_set_vectors(struct pci_device *pci, unsigned vectors)
+{
+        g_assert(vectors && vectors <= PCI_MSIX_VECTORS_MAX);
+        pci->msix->vectors = vectors;
+        pci_put16(pci->defaults, pci->msix->capability + MSIX_CONTROL, (uint16_t)(vectors - 1));
 }
 
 void pci_msix_config_written(struct pci_device *pci)

@@ -8,13 +8,17 @@
  */
 #include <string.h>
 
+#include "base/log.h"
 #include "block/block.h"
 #include "devices/chipset/i8237.h"
 #include "devices/chipset/rtc.h"
 #include "devices/storage/floppy.h"
 #include "devices/storage/ide.h"
+#include "devices/virtio/virtio_blk.h"
+#include "machine/disk_spec.h"
 #include "machine/image.h"
 #include "machine/internal.h"
+#include "machine/manage.h"
 #include "machine/pci.h"
 #include "machine/storage.h"
 
@@ -22,38 +26,51 @@ enum {
         CMOS_FLOPPY_TYPES = 0x10, CMOS_HARD_DISKS = 0x12, CMOS_EQUIPMENT = 0x14, CMOS_DISK_TYPE = 0x19,
         CMOS_DISK_GEOMETRY = 0x1b, CMOS_BOOT_1 = 0x38, CMOS_TRANSLATION = 0x39, CMOS_BOOT_2 = 0x3d,
 };
+enum { BOOT_FLOPPY = 1, BOOT_DISK = 2, BOOT_CDROM = 3, BOOT_NETWORK = 4 };
 enum { IRQ_FLOPPY = 6, IRQ_IDE = 14, DMA_FLOPPY = 2 };
 enum { EQUIPMENT_FLOPPY = 1, EQUIPMENT_TWO_FLOPPIES = 0x40 };
 enum { CMOS_GEOMETRY_BYTES = 9, CMOS_TYPE_GEOMETRY_FOLLOWS = 47, CMOS_TRANSLATE_LBA = 1 };
 
-/* -- Options ------------------------------------------------------------------------------------- */
+/* -- Images -------------------------------------------------------------------------------------- */
 
-/* "FILE[,readonly][,throwaway]": options are looked for from the end, so that names may have commas. */
-static char *spec_parse(const char *spec, struct block_options *options)
+/* A full disk of the host is the user's to mend, not the guest's to suffer from. */
+static void image_full(void *opaque, struct block *block)
 {
-        char *path = g_strdup(spec);
+        struct machine *machine = opaque;
 
-        for (;;) {
-                if (g_str_has_suffix(path, ",readonly"))
-                        options->read_only = true;
-                else if (g_str_has_suffix(path, ",throwaway"))
-                        options->throwaway = true;
-                else
-                        return path;
-                *strrchr(path, ',') = '\0';
-        }
+        log_warning("%s: no room on the host's disk; the machine is paused: make room, then \"lodger resume %s\"", block_path(block),
+                    machine->name);
+        machine_pause(machine);
 }
 
-static struct block *image_open(struct machine *machine, const char *option, const char *spec, struct block_options options,
-                                GError **error)
+static void retry(struct block *block, void *unused)
 {
-        char *path = spec_parse(spec, &options);
-        struct block *block = block_open(path, &options, &machine->lock, error);
+        (void)unused;
+        block_retry(block);
+}
+
+void storage_retry(void)
+{
+        block_foreach(retry, NULL);
+}
+
+static struct block *image_open(struct machine *machine, const char *option, const struct disk_spec *spec, GError **error)
+{
+        struct block *block = block_open(spec->path, &spec->options, &machine->lock, error);
 
         if (!block)
                 g_prefix_error(error, "%s ", option);
-        g_free(path);
+        else
+                block_on_full(block, image_full, machine);
         return block;
+}
+
+static bool spec_parse(const char *option, const char *text, struct disk_spec *spec, GError **error)
+{
+        if (disk_spec_parse(text, spec, error))
+                return true;
+        g_prefix_error(error, "%s ", option);
+        return false;
 }
 
 static struct block *open_cd_path(struct machine *machine, const char *path, GError **error)
@@ -65,18 +82,6 @@ static struct block *open_cd_path(struct machine *machine, const char *path, GEr
         if (block && block_peek(block, IMAGE_CD_DESCRIPTOR_AT, descriptor, sizeof(descriptor)) &&
             !image_check_cd(descriptor, block_size_bytes(block), block_path(block), error))
                 g_clear_pointer(&block, block_close);
-        return block;
-}
-
-static struct block *open_cd(struct machine *machine, const char *spec, GError **error)
-{
-        struct block_options unused = { 0 };
-        char *path = spec_parse(spec, &unused);         /* a CD is read-only in any case */
-        struct block *block = open_cd_path(machine, path, error);
-
-        if (!block)
-                g_prefix_error(error, "--cdrom ");
-        g_free(path);
         return block;
 }
 
@@ -102,36 +107,165 @@ static bool too_many(GError **error)
         return false;
 }
 
-static bool add_ide_drives(struct machine *machine, const struct machine_config *config, GError **error)
+/* -- Boot order ---------------------------------------------------------------------------------- */
+
+/* A place that can be started from, as the firmware names it. */
+struct boot_place {
+        unsigned class;                 /* as in CMOS: BOOT_FLOPPY ... */
+        int index;                      /* bootindex=, -1: none */
+        char *path;
+};
+
+static void add_boot_place(struct machine *machine, unsigned class, int index, char *path)
+{
+        struct boot_place *place = g_new(struct boot_place, 1);
+
+        *place = (struct boot_place){ class, index, path };
+        if (!machine->boot_places)
+                machine->boot_places = g_ptr_array_new();
+        g_ptr_array_add(machine->boot_places, place);
+}
+
+static unsigned class_of(bool cd)
+{
+        return cd ? BOOT_CDROM : BOOT_DISK;
+}
+
+/* -- Drives on each bus --------------------------------------------------------------------------- */
+
+static struct device *add_pci_device(struct machine *machine, const char *class_name, const char *id, GError **error)
+{
+        unsigned devfn = pci_free_slot(machine->pci);
+        struct device *device;
+
+        if (devfn == PCI_NO_SLOT) {
+                g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, "no PCI slot is left for %s; leave something out", id);
+                return NULL;
+        }
+        device = machine_add_device(machine, class_name, id);
+        pci_attach(machine->pci, device, devfn);
+        return device;
+}
+
+static unsigned slot_of(struct device *device)
+{
+        return ((struct pci_device *)device)->devfn >> 3;
+}
+
+/* Takes the image (NULL: an empty CD drive) over, also when it fails. */
+static bool add_to_ide(struct machine *machine, const struct disk_spec *spec, const char *id, struct block *image, bool cd,
+                       GError **error)
+{
+        int slot = next_free(machine->ide_taken, cd ? 2 : 0);
+
+        if (slot < 0) {
+                block_close(image);
+                return too_many(error);
+        }
+        if (cd)
+                ide_add_cd(machine->ide, (unsigned)slot, id, image);
+        else
+                ide_add_disk(machine->ide, (unsigned)slot, id, image);
+        add_boot_place(machine, class_of(cd), spec->boot_index,
+                       g_strdup_printf("/pci@i0cf8/ide@1,1/drive@%x/disk@%x", (unsigned)slot / 2, (unsigned)slot % 2));
+        return true;
+}
+
+static bool add_to_virtio(struct machine *machine, const struct disk_spec *spec, const char *id, struct block *image, GError **error)
+{
+        struct device *device = add_pci_device(machine, "virtio_blk", id, error);
+
+        if (!device) {
+                block_close(image);
+                return false;
+        }
+        virtio_blk_connect(device, image);
+        add_boot_place(machine, BOOT_DISK, spec->boot_index, g_strdup_printf("/pci@i0cf8/scsi@%x/disk@0,0", slot_of(device)));
+        return machine_start_device(device, error);
+}
+
+static bool add_drive(struct machine *machine, const struct disk_spec *spec, const char *id, struct block *image, bool cd,
+                      GError **error)
+{
+        switch (spec->bus) {
+        case DISK_BUS_DEFAULT:
+        case DISK_BUS_IDE:
+                return add_to_ide(machine, spec, id, image, cd, error);
+        case DISK_BUS_VIRTIO:
+                if (!cd)
+                        return add_to_virtio(machine, spec, id, image, error);
+                break;
+        default:
+                break;
+        }
+        g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, "%s: no such drive on that bus", spec->path);
+        block_close(image);
+        return false;
+}
+
+static bool add_cdrom(struct machine *machine, const char *text, unsigned n, GError **error)
+{
+        char *id = g_strdup_printf("cd%u", n);
+        struct disk_spec spec;
+        struct block *image;
+        bool ok = spec_parse("--cdrom", text, &spec, error);
+
+        if (ok) {
+                image = open_cd_path(machine, spec.path, error);        /* a CD is read-only in any case */
+                if (!image)
+                        g_prefix_error(error, "--cdrom ");
+                ok = image && add_drive(machine, &spec, id, image, true, error);
+                disk_spec_clear(&spec);
+        }
+        g_free(id);
+        return ok;
+}
+
+static bool add_disk(struct machine *machine, const char *text, unsigned n, GError **error)
+{
+        char *id = g_strdup_printf("disk%u", n);
+        struct disk_spec spec;
+        bool ok = spec_parse("--disk", text, &spec, error);
+
+        if (ok) {
+                struct block *image = image_open(machine, "--disk", &spec, error);
+
+                ok = image && add_drive(machine, &spec, id, image, false, error);
+                disk_spec_clear(&spec);
+        }
+        g_free(id);
+        return ok;
+}
+
+/* Disks that will want a place on the IDE channels. */
+static guint count_ide_disks(const struct machine_config *config)
+{
+        guint n = 0;
+
+        for (guint i = 0; config->disks && i < config->disks->len; i++) {
+                struct disk_spec spec;
+
+                if (!disk_spec_parse(g_ptr_array_index(config->disks, i), &spec, NULL))
+                        continue;               /* add_disk() complains */
+                n += spec.bus == DISK_BUS_DEFAULT || spec.bus == DISK_BUS_IDE;
+                disk_spec_clear(&spec);
+        }
+        return n;
+}
+
+static bool add_drives(struct machine *machine, const struct machine_config *config, GError **error)
 {
         guint cds = config->cdroms ? config->cdroms->len : 0, disks = config->disks ? config->disks->len : 0;
-        bool taken[IDE_SLOTS] = { false };
+        struct disk_spec none = { .boot_index = -1 };
 
-        if (cds + disks > IDE_SLOTS)
-                return too_many(error);
-        if (!cds && disks < IDE_SLOTS)
-                ide_add_cd(machine->ide, (unsigned)next_free(taken, 2), "cd0", NULL);
-        for (guint i = 0; i < cds; i++) {
-                char *id = g_strdup_printf("cd%u", i);
-                struct block *image = open_cd(machine, g_ptr_array_index(config->cdroms, i), error);
-
-                if (image)
-                        ide_add_cd(machine->ide, (unsigned)next_free(taken, 2), id, image);
-                g_free(id);
-                if (!image)
+        if (!cds && count_ide_disks(config) < IDE_SLOTS && !add_to_ide(machine, &none, "cd0", NULL, true, error))
+                return false;
+        for (guint i = 0; i < cds; i++)
+                if (!add_cdrom(machine, g_ptr_array_index(config->cdroms, i), i, error))
                         return false;
-        }
-        for (guint i = 0; i < disks; i++) {
-                char *id = g_strdup_printf("disk%u", i);
-                struct block *image = image_open(machine, "--disk", g_ptr_array_index(config->disks, i),
-                                                 (struct block_options){ 0 }, error);
-
-                if (image)
-                        ide_add_disk(machine->ide, (unsigned)next_free(taken, 0), id, image);
-                g_free(id);
-                if (!image)
+        for (guint i = 0; i < disks; i++)
+                if (!add_disk(machine, g_ptr_array_index(config->disks, i), i, error))
                         return false;
-        }
         return true;
 }
 
@@ -146,12 +280,18 @@ static bool add_floppies(struct machine *machine, const struct machine_config *c
                 return false;
         }
         for (guint i = 0; i < n; i++) {
-                struct block *image = image_open(machine, "--floppy", g_ptr_array_index(config->floppies, i),
-                                                 (struct block_options){ 0 }, error);
-                const struct floppy_format *format = image ? image_floppy_format(block_size_bytes(image)) : NULL;
+                const struct floppy_format *format;
+                struct disk_spec spec;
+                struct block *image;
 
+                if (!spec_parse("--floppy", g_ptr_array_index(config->floppies, i), &spec, error))
+                        return false;
+                image = image_open(machine, "--floppy", &spec, error);
+                add_boot_place(machine, BOOT_FLOPPY, spec.boot_index, g_strdup_printf("/pci@i0cf8/isa@1/fdc@03f0/floppy@%u", i));
+                disk_spec_clear(&spec);
                 if (!image)
                         return false;
+                format = image_floppy_format(block_size_bytes(image));
                 if (!format) {
                         g_set_error(error, BLOCK_ERROR, BLOCK_ERROR_SIZE,
                                     "--floppy %s: %" G_GUINT64_FORMAT " bytes are the size of no floppy; make one with \"truncate -s "
@@ -177,7 +317,7 @@ bool storage_add(struct machine *machine, const struct machine_config *config, G
         machine->floppy = machine_add_device(machine, "floppy", "floppy");
         floppy_connect(machine->floppy, pc_isa_irq(machine, IRQ_FLOPPY, PC_IRQ_DEVICE), i8237_channel(machine->dma, DMA_FLOPPY));
         return machine_start_device(machine->ide, error) && machine_start_device(machine->dma, error) &&
-               machine_start_device(machine->floppy, error) && add_ide_drives(machine, config, error) &&
+               machine_start_device(machine->floppy, error) && add_drives(machine, config, error) &&
                add_floppies(machine, config, error);
 }
 
@@ -205,7 +345,8 @@ bool storage_insert(struct machine *machine, const char *drive, const char *path
 /* The classes of CMOS bytes 3Dh and 38h: low nibble, high nibble, high nibble. */
 static unsigned boot_class(const char *word, size_t length)
 {
-        static const char *const words[] = { "floppy", "disk", "cdrom", "network" };
+        static const char *const words[] = { [BOOT_FLOPPY - 1] = "floppy", [BOOT_DISK - 1] = "disk", [BOOT_CDROM - 1] = "cdrom",
+                                             [BOOT_NETWORK - 1] = "network" };
 
         for (unsigned i = 0; i < G_N_ELEMENTS(words); i++)
                 if (strlen(words[i]) == length && !strncmp(words[i], word, length))
@@ -276,14 +417,78 @@ static void fill_floppy_cmos(struct machine *machine)
         rtc_cmos_set(machine->rtc, CMOS_EQUIPMENT, equipment);
 }
 
+static void boot_order(const struct machine_config *config, uint8_t order[3])
+{
+        if (!config->boot || !storage_boot_order(config->boot, order))
+                storage_boot_order("disk,cdrom,floppy", order);
+}
+
+static int compare_index(const void *a, const void *b)
+{
+        const struct boot_place *first = *(const struct boot_place *const *)a, *second = *(const struct boot_place *const *)b;
+
+        return first->index - second->index;
+}
+
+/* File "bootorder": a path a line, those with a bootindex= first, then by class; within each as on the command
+ * line.  CMOS alone would leave the order of disks to the order in which the firmware finds controllers. */
+GBytes *storage_make_boot_order(struct machine *machine, const struct machine_config *config)
+{
+        GString *text = g_string_new(NULL);
+        GPtrArray *indexed = g_ptr_array_new();
+        uint8_t order[3];
+        gsize size;
+
+        boot_order(config, order);
+        for (guint i = 0; machine->boot_places && i < machine->boot_places->len; i++) {
+                struct boot_place *place = g_ptr_array_index(machine->boot_places, i);
+
+                if (place->index >= 0)
+                        g_ptr_array_add(indexed, place);
+        }
+        g_ptr_array_sort(indexed, compare_index);
+        for (guint i = 0; i < indexed->len; i++)
+                g_string_append_printf(text, "%s\n", ((struct boot_place *)g_ptr_array_index(indexed, i))->path);
+        for (unsigned n = 0; n < 3; n++) {
+                for (guint i = 0; machine->boot_places && i < machine->boot_places->len; i++) {
+                        struct boot_place *place = g_ptr_array_index(machine->boot_places, i);
+
+                        if (place->index < 0 && place->class == order[n])
+                                g_string_append_printf(text, "%s\n", place->path);
+                }
+        }
+        g_ptr_array_free(indexed, TRUE);
+        if (!text->len) {
+                g_string_free(text, TRUE);
+                return NULL;
+        }
+        size = text->len + 1;                   /* the firmware wants the NUL */
+        return g_bytes_new_take(g_string_free(text, FALSE), size);
+}
+
+void storage_add_network_boot(struct machine *machine, unsigned slot)
+{
+        add_boot_place(machine, BOOT_NETWORK, -1, g_strdup_printf("/pci@i0cf8/ethernet@%x/ethernet-phy@0", slot));
+}
+
+void storage_free(struct machine *machine)
+{
+        for (guint i = 0; machine->boot_places && i < machine->boot_places->len; i++) {
+                struct boot_place *place = g_ptr_array_index(machine->boot_places, i);
+
+                g_free(place->path);
+                g_free(place);
+        }
+        g_clear_pointer(&machine->boot_places, g_ptr_array_unref);
+}
+
 void storage_fill_cmos(struct machine *machine, const struct machine_config *config)
 {
         uint8_t order[3];
 
         fill_disk_cmos(machine);
         fill_floppy_cmos(machine);
-        if (!config->boot || !storage_boot_order(config->boot, order))
-                storage_boot_order("disk,cdrom,floppy", order);
+        boot_order(config, order);
         rtc_cmos_set(machine->rtc, CMOS_BOOT_2, (uint8_t)(order[0] | order[1] << 4));
         rtc_cmos_set(machine->rtc, CMOS_BOOT_1, (uint8_t)(order[2] << 4));
 }

@@ -31,6 +31,10 @@ typedef uint64_t gva_t;         /* guest-linear address */
 #define PAGE_SIZE 4096u
 #define PAGE_MASK (~(uint64_t)4095)
 
+/* Of functions that touch guest memory: what vCPUs and devices do to each other there is the guest's affair, and none of
+ * ThreadSanitizer's. */
+#define MEMORY_RACY __attribute__((no_sanitize("thread")))
+
 struct memory;
 struct memory_region;
 
@@ -105,6 +109,9 @@ void memory_region_set(struct memory_region *region, gpa_t gpa, bool enabled);
 void memory_region_set_read_only(struct memory_region *region, bool read_only);
 void memory_unmap(struct memory_region *region);
 void memory_add_listener(struct memory *memory, struct memory_listener *listener);
+/* Every range of whole pages that memory backs, in rising order: what hardware can map by itself.  Machine lock held. */
+void memory_for_each_backed(struct memory *memory,
+                            void (*fn)(void *opaque, gpa_t gpa, uint64_t size, uint8_t *host, bool read_only), void *opaque);
 /* The regions as a person reads them, one a line (info memory). */
 char *memory_describe(struct memory *memory);
 

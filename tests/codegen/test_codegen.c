@@ -65,6 +65,9 @@ static void normalise(GString *out, const char *text)
                         if (value >= 0x100000000 && value < 0xffff000000000000) {
                                 g_string_append(out, "ADDRESS");
                                 p = end;
+                        } else if (value >= 0x100 && strstr(insn, "[rip")) {
+                                g_string_append(out, "GUESS");
+                                p = end;
                         } else if (value >= 0x100 && strchr(insn, '[') && strstr(insn, "rsp")) {
                                 g_string_append(out, "STATE");
                                 p = end;
@@ -100,7 +103,8 @@ static char *describe(const struct sample *sample)
         lock_acquire(&dbt->lock);
         const struct context *context = context_intern(dbt, cpu->mode, cpu->seg[SEG_CS].base,
                                                                cpu->seg[SEG_CS].limit, 0);
-        struct block *block = dbt_translate(cpu, context, CODE, CODE, 0);
+        gpa_t unready;
+        struct block *block = dbt_translate(cpu, context, CODE, CODE, 0, &unready);
         lock_release(&dbt->lock);
         ck_assert_ptr_nonnull(block);
         char *text = dbt_describe_block(dbt, block);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * echo.c - a guest that prints what its keyboard ("k1e") and its mouse ("m08") send, and that powers
- * itself off when the power button is pressed; a letter on the screen changes with each byte.  With interrupts off, in a loop without end: also what a
- * machine that does not listen looks like, until it prints "ready".
+ * echo.c - a guest that prints what its keyboard ("k1e") and its mouse ("m08") send, and that powers itself off when
+ * the power button is pressed, or ignores it once F12 has been; a letter on the screen changes with each byte.  With
+ * interrupts off, in a loop without end: also what a machine that does not listen looks like, until it prints "ready".
  */
 #include "guest.h"
 
@@ -21,10 +21,11 @@ static u8 mouse(u8 byte)
         return inb(DATA);
 }
 
-enum { SCREEN = 0xb8000 };
+enum { SCREEN = 0xb8000, F12 = 0x58 };
 
 void guest_main(void)
 {
+        bool deaf = false;
         static const char word[] = "control";
         static const u8 knock[] = { 0xf3, 200, 0xf3, 100, 0xf3, 80, 0xf4 };
 
@@ -45,10 +46,13 @@ void guest_main(void)
                 u8 status = inb(STATUS);
 
                 if (status & FULL) {
-                        print("%c%02x\n", status & AUX ? 'm' : 'k', inb(DATA));
+                        u8 byte = inb(DATA);
+
+                        print("%c%02x\n", status & AUX ? 'm' : 'k', byte);
+                        deaf = deaf || byte == F12;
                         mem16(SCREEN)[80] = mem16(SCREEN)[80] == 0x0741 ? 0x0742 : 0x0741;
                 }
-                if (inw(PM_STATUS) & POWER_BUTTON) {
+                if (!deaf && (inw(PM_STATUS) & POWER_BUTTON)) {
                         print("power button\n");
                         outw(PM_CONTROL, SLEEP);
                 }

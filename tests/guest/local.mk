@@ -17,7 +17,7 @@ guest_tests = \
         tests/guest/long-blocks.elf tests/guest/loops.elf tests/guest/page-crossing.elf tests/guest/paging.elf \
         tests/guest/paging-large.elf tests/guest/pic.elf tests/guest/precise.elf tests/guest/real-mode.elf \
         tests/guest/real-mode-limits.elf tests/guest/reset.elf tests/guest/segments.elf tests/guest/single-step.elf \
-        tests/guest/smc.elf tests/guest/smoke.elf tests/guest/stack-corners.elf tests/guest/stack-limits.elf \
+        tests/guest/smp.elf tests/guest/smp-torture.elf tests/guest/smc.elf tests/guest/smoke.elf tests/guest/stack-corners.elf tests/guest/stack-limits.elf \
         tests/guest/strings.elf tests/guest/sysenter.elf tests/guest/task-switch.elf tests/guest/triple-fault.elf tests/guest/ud.elf \
         tests/guest/ud-lock.elf tests/guest/ud-modes.elf tests/guest/v86.elf tests/guest/v86-limits.elf tests/guest/vme.elf
 
@@ -48,6 +48,8 @@ guest_files = \
         tests/guest/real-mode-limits.c tests/guest/real-mode-limits.expect tests/guest/real-mode-limits.qemu \
         tests/guest/reset.c tests/guest/reset.expect tests/guest/reset.status tests/guest/segments.c \
         tests/guest/segments.expect tests/guest/segments.qemu tests/guest/single-step.c tests/guest/single-step.expect \
+        tests/guest/smp.c tests/guest/smp.expect tests/guest/smp.options tests/guest/smp.qemu tests/guest/smp-torture.c \
+        tests/guest/smp-torture.expect tests/guest/smp-torture.options tests/guest/smp-torture.qemu \
         tests/guest/smc.c tests/guest/smc.expect tests/guest/smoke.c tests/guest/smoke.expect \
         tests/guest/stack-corners.c tests/guest/stack-corners.expect tests/guest/stack-limits.c \
         tests/guest/stack-limits.expect tests/guest/stack-limits.qemu tests/guest/strings.c tests/guest/strings.expect \
@@ -70,24 +72,24 @@ guest_compile_options = -m32 -march=i686 -std=gnu17 -ffreestanding -nostdlib -st
 guest_link_options = -Wl,--build-id=none -Wl,-z,max-page-size=4096 -Wl,--no-warn-rwx-segments \
         -T $(srcdir)/tests/guest/lib/guest.ld
 
-guest_lib_files = tests/guest/lib/start.S tests/guest/lib/real.S tests/guest/lib/guest.c
+guest_lib_files = tests/guest/lib/start.S tests/guest/lib/real.S tests/guest/lib/guest.c tests/guest/lib/smp.c
 
 AM_V_GUEST = $(am__v_GUEST_@AM_V@)
 am__v_GUEST_ = $(am__v_GUEST_@AM_DEFAULT_V@)
 am__v_GUEST_0 = @echo "  GUEST   " $@;
 am__v_GUEST_1 =
 
-tests/guest/lib/guest-lib.o: $(guest_lib_files) tests/guest/lib/guest.h
+tests/guest/lib/guest-lib.o: $(guest_lib_files) tests/guest/lib/guest.h tests/guest/lib/smp.h
 	@$(MKDIR_P) tests/guest/lib
 	$(AM_V_GUEST)$(CC) $(guest_compile_options) -r -o $@ $(srcdir)/tests/guest/lib/start.S $(srcdir)/tests/guest/lib/real.S \
-	        $(srcdir)/tests/guest/lib/guest.c
+	        $(srcdir)/tests/guest/lib/guest.c $(srcdir)/tests/guest/lib/smp.c
 
 SUFFIXES = .elf
 .c.elf:
 	$(AM_V_GUEST)$(CC) $(guest_compile_options) $(guest_link_options) -o $@ $< tests/guest/lib/guest-lib.o
 
-$(guest_tests): tests/guest/lib/guest-lib.o tests/guest/lib/guest.h tests/guest/lib/guest.ld
+$(guest_tests): tests/guest/lib/guest-lib.o tests/guest/lib/guest.h tests/guest/lib/smp.h tests/guest/lib/guest.ld
 
-EXTRA_DIST += tests/guest/run-guest-tests $(guest_lib_files) tests/guest/lib/guest.h tests/guest/lib/guest.ld \
+EXTRA_DIST += tests/guest/run-guest-tests $(guest_lib_files) tests/guest/lib/guest.h tests/guest/lib/smp.h tests/guest/lib/guest.ld \
         $(guest_files)
 CLEANFILES += $(guest_tests) tests/guest/lib/guest-lib.o

@@ -103,7 +103,7 @@ tests_unit_test_msr_LDADD = $(test_libs)
 tests_unit_test_paging_SOURCES = tests/unit/test_paging.c tests/unit/cpu_fixture.h
 tests_unit_test_paging_LDADD = $(test_libs)
 
-tests_unit_test_parse_SOURCES = tests/unit/test_parse.c src/cli/parse.c
+tests_unit_test_parse_SOURCES = tests/unit/test_parse.c
 tests_unit_test_parse_LDADD = $(test_libs)
 
 tests_unit_test_pic_SOURCES = tests/unit/test_pic.c tests/unit/rig.h tests/unit/unit.h
@@ -127,9 +127,11 @@ check_PROGRAMS += \
         tests/unit/test_acpi \
         tests/unit/test_boot_image \
         tests/unit/test_fw_cfg \
+        tests/unit/test_hpet \
         tests/unit/test_i8042 \
         tests/unit/test_pci \
-        tests/unit/test_rtc
+        tests/unit/test_rtc \
+        tests/unit/test_smbios
 endif
 
 tests_unit_test_acpi_SOURCES = tests/unit/test_acpi.c tests/unit/unit.h
@@ -137,6 +139,12 @@ tests_unit_test_acpi_LDADD = $(test_libs)
 
 tests_unit_test_boot_image_SOURCES = tests/unit/test_boot_image.c tests/unit/unit.h
 tests_unit_test_boot_image_LDADD = $(test_libs)
+
+tests_unit_test_hpet_SOURCES = tests/unit/test_hpet.c tests/unit/board_fixture.h tests/unit/unit.h
+tests_unit_test_hpet_LDADD = $(test_libs)
+
+tests_unit_test_smbios_SOURCES = tests/unit/test_smbios.c tests/unit/unit.h
+tests_unit_test_smbios_LDADD = $(test_libs)
 
 tests_unit_test_fw_cfg_SOURCES = tests/unit/test_fw_cfg.c tests/unit/board_fixture.h tests/unit/unit.h
 tests_unit_test_fw_cfg_LDADD = $(test_libs)
@@ -181,7 +189,19 @@ tests_unit_test_image_SOURCES = tests/unit/test_image.c tests/unit/unit.h
 tests_unit_test_image_LDADD = $(test_libs)
 if HAVE_CHECK
 check_PROGRAMS += tests/unit/test_vga
+check_PROGRAMS += tests/unit/test_x2apic
 endif
 
 tests_unit_test_vga_SOURCES = tests/unit/test_vga.c tests/unit/rig.h tests/unit/unit.h
 tests_unit_test_vga_LDADD = $(test_libs)
+
+tests_unit_test_x2apic_SOURCES = tests/unit/test_x2apic.c tests/unit/cpu_fixture.h
+tests_unit_test_x2apic_LDADD = $(test_libs)
+tests_unit_test_x2apic_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=cpu_request
+# Virtio devices.
+if HAVE_CHECK
+check_PROGRAMS += tests/unit/test_virtio
+endif
+
+tests_unit_test_virtio_SOURCES = tests/unit/test_virtio.c tests/unit/virtio_driver.h tests/unit/board_fixture.h tests/unit/unit.h
+tests_unit_test_virtio_LDADD = $(test_libs)

@@ -6,6 +6,7 @@
 #include "machine/acpi.h"
 #include "unit.h"
 
+enum { FOUND = 6, DSDT = 4, RSDT = 5 };
 enum { TABLES_AT = 0x7ff0000, RSDP_AT = 0xf5a50 };
 
 struct loaded {
@@ -91,22 +92,22 @@ static uint8_t *table(struct loaded *loaded, uint32_t address, const char *signa
         return at;
 }
 
-/* Walks from the RSDP as an operating system does; found: FADT, SSDT, MADT, DSDT, RSDT. */
-static void walk(struct loaded *loaded, uint8_t *found[5])
+/* Walks from the RSDP as an operating system does; found: FADT, SSDT, MADT, HPET, DSDT, RSDT. */
+static void walk(struct loaded *loaded, uint8_t *found[FOUND])
 {
-        static const char *const in_rsdt[] = { "FACP", "SSDT", "APIC" };
+        static const char *const in_rsdt[] = { "FACP", "SSDT", "APIC", "HPET" };
         uint8_t *facs;
 
         ck_assert(!memcmp(loaded->rsdp, "RSD PTR ", 8));
         ck_assert_uint_eq(sum(loaded->rsdp, 20), 0);
-        found[4] = table(loaded, get32(loaded->rsdp + 16), "RSDT");
-        ck_assert_uint_eq(get32(found[4] + 4), 36 + 3 * 4);
-        for (unsigned i = 0; i < 3; i++)
-                found[i] = table(loaded, get32(found[4] + 36 + 4 * i), in_rsdt[i]);
-        found[3] = table(loaded, get32(found[0] + 40), "DSDT");
+        found[RSDT] = table(loaded, get32(loaded->rsdp + 16), "RSDT");
+        ck_assert_uint_eq(get32(found[RSDT] + 4), 36 + 4 * 4);
+        for (unsigned i = 0; i < 4; i++)
+                found[i] = table(loaded, get32(found[RSDT] + 36 + 4 * i), in_rsdt[i]);
+        found[DSDT] = table(loaded, get32(found[0] + 40), "DSDT");
         facs = table(loaded, get32(found[0] + 36), "FACS");
         ck_assert_uint_eq((facs - loaded->tables) % 64, 0);
-        for (unsigned i = 0; i < 5; i++)
+        for (unsigned i = 0; i < FOUND; i++)
                 ck_assert_uint_eq(sum(found[i], get32(found[i] + 4)), 0);
 }
 
@@ -116,7 +117,7 @@ START_TEST(tables_are_found_and_sum_to_zero)
 
         for (unsigned i = 0; i < G_N_ELEMENTS(counts); i++) {
                 struct loaded loaded;
-                uint8_t *found[5];
+                uint8_t *found[FOUND];
 
                 load(&loaded, counts[i]);
                 walk(&loaded, found);
@@ -129,7 +130,7 @@ END_TEST
 START_TEST(fadt_says_what_the_devices_do)
 {
         struct loaded loaded;
-        uint8_t *found[5], *fadt;
+        uint8_t *found[FOUND], *fadt;
 
         load(&loaded, 1);
         walk(&loaded, found);
@@ -151,11 +152,11 @@ START_TEST(iasl_accepts_them)
 {
         char *iasl = g_find_program_in_path("iasl"), *directory = g_dir_make_tmp("lodger-acpi-XXXXXX", NULL);
         struct loaded loaded;
-        uint8_t *found[5];
+        uint8_t *found[FOUND];
 
         load(&loaded, 3);
         walk(&loaded, found);
-        for (unsigned i = 0; iasl && i < 5; i++) {
+        for (unsigned i = 0; iasl && i < FOUND; i++) {
                 char *name = g_strdup_printf("table%u.aml", i), *path = g_build_filename(directory, name, NULL);
                 char *argv[] = { iasl, (char *)"-d", name, NULL }, *printed, *complaints, *text, *source, *both;
                 int status;

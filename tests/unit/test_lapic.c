@@ -260,9 +260,11 @@ START_TEST(messages_and_destinations)
         lapic_route_icr(&lapic, 1, lapic, 0x40045);     /* self, fixed */
         lapic_route_icr(&lapic, 1, lapic, 0xc0046);     /* all but self */
         lapic_route_icr(&lapic, 1, lapic, UINT64_C(0x0500000000000699)); /* SIPI, page 99h */
-        ck_assert_int_eq(lapic_sipi_page(lapic), 0x99);
         lock_release(&fixture_lock);
         ck_assert(requested(CPU_REQUEST_SIPI));
+        ck_assert_int_eq(lapic_take_sipi(lapic), 0x99);
+        ck_assert(!requested(CPU_REQUEST_SIPI));
+        ck_assert_int_eq(lapic_take_sipi(lapic), -1);
         ck_assert_int_eq(cpu_interrupt_vector(cpu), 0x45);
         ck_assert_int_eq(cpu_interrupt_vector(cpu), -1);
         end();

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* test_parse.c - option values as people write them, and as they mistype them. */
 #include <stddef.h>
-#include "cli/parse.h"
+#include "library/parse.h"
 #include "unit.h"
 
 START_TEST(sizes)

@@ -11,11 +11,13 @@
 #include "devices/net/e1000_common.h"
 
 /* EECD (SDM 13.4.3). */
-enum { EECD_SK = 1 << 0, EECD_CS = 1 << 1, EECD_DI = 1 << 2, EECD_DO = 1 << 3, EECD_FWE_OFF = 1 << 4, EECD_REQ = 1 << 6, EECD_GNT = 1 << 7, EECD_PRES = 1 << 8 };
+enum { EECD_SK = 1 << 0, EECD_CS = 1 << 1, EECD_DI = 1 << 2, EECD_DO = 1 << 3, EECD_FWE_OFF = 1 << 4,
+       EECD_REQ = 1 << 6, EECD_GNT = 1 << 7, EECD_PRES = 1 << 8 };
 enum { EERD_START = 1 << 0, EERD_DONE = 1 << 4, EERD_ADDRESS_SHIFT = 8, EERD_DATA_SHIFT = 16 };
 enum { EEPROM_SUM_AT = 0x3f, EEPROM_SUM = 0xbaba };
 /* MDIC (SDM 13.4.8). */
-enum { MDIC_REGISTER_SHIFT = 16, MDIC_PHY_SHIFT = 21, MDIC_WRITE = 1 << 26, MDIC_READ = 1 << 27, MDIC_READY = 1 << 28, MDIC_INTERRUPT = 1 << 29, MDIC_ERROR = 1 << 30 };
+enum { MDIC_REGISTER_SHIFT = 16, MDIC_PHY_SHIFT = 21, MDIC_WRITE = 1 << 26, MDIC_READ = 1 << 27,
+       MDIC_READY = 1 << 28, MDIC_INTERRUPT = 1 << 29, MDIC_ERROR = 1 << 30 };
 enum { PHY_ADDRESS = 1 };
 /* PHY registers. */
 enum {

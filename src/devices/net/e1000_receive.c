@@ -124,7 +124,8 @@ static void judge_sums(struct e1000 *e1000, const uint8_t *frame, size_t size, u
                         *errors |= ERROR_IP;
         }
         /* A fragment's transport header says nothing about it; a UDP sum of zero is none. */
-        if (!(rxcsum & RXCSUM_TCP) || (ip[6] & 0x3f) || ip[7] || (ip[9] != 6 && (ip[9] != 17 || total < header + 8 || !(ip[header + 6] | ip[header + 7]))))
+        if (!(rxcsum & RXCSUM_TCP) || (ip[6] & 0x3f) || ip[7] ||
+            (ip[9] != 6 && (ip[9] != 17 || total < header + 8 || !(ip[header + 6] | ip[header + 7]))))
                 return;
         *status |= RX_TCP_SUM;
         if (!sum_is_good(sum_bytes(ip + header, total - header, sum_bytes(ip + 12, 8, ip[9] + total - header))))

@@ -18,7 +18,8 @@
 
 enum { PORTS = 32, DATA_PORT = 0x10, RESET_PORT = 0x18 };
 enum { MEMORY_START = 0x4000, MEMORY_END = 0x8000, MEMORY_BYTES = MEMORY_END - MEMORY_START, PROM_BYTES = 32, PAGE_BYTES = 256 };
-enum { CR_STP = 1 << 0, CR_STA = 1 << 1, CR_TXP = 1 << 2, CR_RD_READ = 1 << 3, CR_RD_WRITE = 2 << 3, CR_RD_ABORT = 4 << 3, CR_RD = 7 << 3, CR_PAGE_SHIFT = 6 };
+enum { CR_STP = 1 << 0, CR_STA = 1 << 1, CR_TXP = 1 << 2, CR_RD_READ = 1 << 3, CR_RD_WRITE = 2 << 3,
+       CR_RD_ABORT = 4 << 3, CR_RD = 7 << 3, CR_PAGE_SHIFT = 6 };
 enum { ISR_PRX = 1 << 0, ISR_PTX = 1 << 1, ISR_OVW = 1 << 4, ISR_RDC = 1 << 6, ISR_RST = 1 << 7 };
 enum { RCR_BROADCAST = 1 << 2, RCR_MULTICAST = 1 << 3, RCR_ALL = 1 << 4, RCR_MONITOR = 1 << 5 };
 enum { TCR_LOOPBACK = 3 << 1, TSR_SENT = 1 << 0, RSR_GOOD = 1 << 0, RSR_MULTICAST = 1 << 5 };

@@ -36,6 +36,7 @@
         .globl guest_start
 guest_start:
         cld
+        movl %ebx, guest_multiboot
         movl $guest_handler_stack_end, %esp
         movl $guest_low_load, %esi
         movl $guest_low_start, %edi
@@ -202,6 +203,9 @@ guest_captured:
 
         .bss
         .balign 16
+        .globl guest_multiboot          /* the Multiboot information the loader left */
+guest_multiboot:
+        .skip 4
         .globl guest_resume_esp
 guest_resume_esp:
         .skip 4

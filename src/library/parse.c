@@ -4,7 +4,7 @@
 #include <glib.h>
 #include <math.h>
 #include <string.h>
-#include "cli/parse.h"
+#include "library/parse.h"
 
 enum { NAME_BYTES_MAX = 64 };
 

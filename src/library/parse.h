@@ -4,8 +4,8 @@
  *
  * Each returns false when the text is none; the caller says which option it was and what to write.
  */
-#ifndef LODGER_CLI_PARSE_H
-#define LODGER_CLI_PARSE_H
+#ifndef LODGER_LIBRARY_PARSE_H
+#define LODGER_LIBRARY_PARSE_H
 
 #include <stdbool.h>
 #include <stdint.h>
