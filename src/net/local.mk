@@ -9,6 +9,9 @@ lodger_core_SOURCES += \
         src/net/stream.c \
         src/net/tap.c
 
+AM_CPPFLAGS += $(SLIRP_CFLAGS)
+lodger_libs += $(SLIRP_LIBS)
+
 if HAVE_SLIRP
 lodger_core_SOURCES += src/net/slirp.c
 endif
