@@ -110,4 +110,39 @@ def test_windows(desktop):
         raise Failure("status %d" % gtk.returncode)
 
 
-main(test_assistant, test_life, test_windows)
+def test_languages(desktop):
+    """Every window in every language: what is shown is translated, and fits its window."""
+    source = os.path.join(os.environ["top_srcdir"], "po")
+    lodger("create", "lively", "--serial", "none", "--kernel", GUEST)
+    with open(os.path.join(source, "LINGUAS")) as file:
+        languages = [word for line in file if not line.startswith("#") for word in line.split()]
+    english = {"New Machine", "Start", "Settings", "Release keys", "Scaling", "What shall the machine start from?", "Engine", "Off",
+               "Notifications.", "Computer", "Drives", "Devices"}
+    for language in languages + ["ar"]:             # no translation, but from right to left
+        folder = desktop.path("locale/%s/LC_MESSAGES" % language)
+        os.makedirs(folder)
+        if os.path.exists("%s/%s.gmo" % (source, language)):
+            os.symlink("%s/%s.gmo" % (source, language), folder + "/lodger.mo")
+        gtk = desktop.gtk(LANGUAGE=language, LODGER_LOCALEDIR=desktop.path("locale"))
+        wait("the machine is listed", lambda: rows() == ["lively"], gtk)
+        for key in (None, "alt+Return", "ctrl+comma", "ctrl+n", "F1"):
+            before = len(texts())
+            if key:
+                xdotool("key", key)
+                wait("%s opens a window" % key, lambda: len(texts()) > before, gtk)
+            shown = set(texts())
+            if language != "ar" and shown & english:
+                raise Failure("%s: %s in English" % (language, shown & english))
+            for frame in nodes(("frame", "dialog", "alert"), showing=True):
+                x, y, width, height = place(frame)
+                if width > 1280 or height > 1024:
+                    raise Failure("%s: %s is %d by %d" % (language, frame.name, width, height))
+            if key:
+                xdotool("key", "Escape")
+                wait("it closes", lambda: len(texts()) <= before)
+        gtk.terminate()
+        gtk.wait()
+        wait("it is gone", lambda: not list(nodes("frame")))
+
+
+main(test_assistant, test_life, test_windows, test_languages)
