@@ -179,7 +179,9 @@ struct cpu {
         uint64_t efer;
         uint64_t dr[8];
         uint64_t pdpte[4];              /* PAE: loaded with CR3 (SDM 3A 4.4.1) */
-        uint64_t tsc_offset;
+        uint64_t tsc_offset;            /* guest's counter minus the host's; host side */
+        uint64_t tsc_adjust;            /* IA32_TSC_ADJUST: what the guest itself has added */
+        uint64_t tsc_stopped;           /* guest's counter while the machine stands still */
         uint64_t sysenter_cs, sysenter_esp, sysenter_eip;
         uint64_t star, lstar, cstar, sfmask, kernel_gs_base, tsc_aux;
         uint64_t pat, apic_base, misc_enable, spec_ctrl;

@@ -142,7 +142,7 @@ bool msr_read(struct cpu *cpu, uint32_t index, uint64_t *value)
                 cpu_host_begin(cpu);
                 *value = cpu_tsc(cpu);
                 break;
-        case MSR_TSC_ADJUST: *value = cpu->tsc_offset; break;
+        case MSR_TSC_ADJUST: *value = cpu->tsc_adjust; break;
         case MSR_TSC_DEADLINE:
                 cpu_host_begin(cpu);
                 *value = cpu->lapic ? lapic_deadline(cpu->lapic) : 0;
@@ -272,10 +272,13 @@ bool msr_write(struct cpu *cpu, uint32_t index, uint64_t value)
         switch (index) {
         case MSR_TSC:
                 cpu_host_begin(cpu);
-                cpu->tsc_offset += value - cpu_tsc(cpu);
+                value -= cpu_tsc(cpu);
+                cpu->tsc_offset += value;
+                cpu->tsc_adjust += value;
                 return tsc_moved(cpu);
         case MSR_TSC_ADJUST:            /* a write of MSR_TSC moves it by as much (SDM 3B 18.17.3) */
-                cpu->tsc_offset = value;
+                cpu->tsc_offset += value - cpu->tsc_adjust;
+                cpu->tsc_adjust = value;
                 return tsc_moved(cpu);
         case MSR_TSC_DEADLINE:
                 cpu_host_begin(cpu);

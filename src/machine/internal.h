@@ -56,6 +56,9 @@ struct machine {
         bool hpet_legacy;               /* event timers stand in for the 8254 and the clock, under the lock */
 
         /* Life. */
+        bool time_stopped;              /* clock and time stamp counters stand still */
+        bool restored;                  /* from a snapshot, and has not run since */
+        struct checkpoint *checkpoint;  /* being taken; NULL: none */
         GMainContext *context;
         GMainLoop *loop;
         GSource *wake;                  /* made ready by machine_post() */
@@ -80,6 +83,15 @@ bool machine_start_device(struct device *device, GError **error);
 void machine_post_end(struct machine *machine, enum machine_end end, int status);
 /* Likewise: the main loop resets the machine, or ends it under no_reboot. */
 void machine_post_reset(struct machine *machine);
+
+/* Virtual time stands still, or goes on: the clock, and the vCPUs' time stamp counters with it. */
+void machine_stop_time(struct machine *machine);
+void machine_start_time(struct machine *machine);
+
+/* -- checkpoint.c ------------------------------------------------------------------------------ */
+
+/* Waits for the end of a checkpoint that is being taken, and throws it away. */
+void machine_checkpoint_cancel(struct machine *machine);
 
 /* -- pc.c -------------------------------------------------------------------------------------- */
 

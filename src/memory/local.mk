@@ -8,6 +8,8 @@ lodger_core_SOURCES += \
         src/memory/note.c \
         src/memory/note.h \
         src/memory/ports.c \
-        src/memory/ports.h
+        src/memory/ports.h \
+        src/memory/track.c \
+        src/memory/track.h
 
 lodger_gpr_SOURCES += src/memory/pages.c

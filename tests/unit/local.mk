@@ -31,6 +31,7 @@ check_PROGRAMS += tests/unit/test_pit
 check_PROGRAMS += tests/unit/test_ports
 check_PROGRAMS += tests/unit/test_ps2
 check_PROGRAMS += tests/unit/test_segment
+check_PROGRAMS += tests/unit/test_snapshot
 check_PROGRAMS += tests/unit/test_state
 check_PROGRAMS += tests/unit/test_traps
 check_PROGRAMS += tests/unit/test_uart
@@ -195,6 +196,8 @@ endif
 tests_unit_test_vga_SOURCES = tests/unit/test_vga.c tests/unit/rig.h tests/unit/unit.h
 tests_unit_test_vga_LDADD = $(test_libs)
 
+tests_unit_test_snapshot_SOURCES = tests/unit/test_snapshot.c tests/unit/unit.h
+tests_unit_test_snapshot_LDADD = $(test_libs)
 tests_unit_test_x2apic_SOURCES = tests/unit/test_x2apic.c tests/unit/cpu_fixture.h
 tests_unit_test_x2apic_LDADD = $(test_libs)
 tests_unit_test_x2apic_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=cpu_request
