@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """manager.py - the manager window of lodger-gtk and what it opens."""
 import os
-import shutil
 
-from desktop import BUTTONS, Failure, find, has_line, lines, lodger, main, nodes, place, press, shows, texts, wait, xdotool
+import pyatspi
+
+from desktop import BUTTONS, Failure, find, has_line, lodger, main, nodes, place, press, shows, texts, wait, walk, xdotool
 
 GUEST = os.path.join(os.environ["top_builddir"], "tests/control/echo.elf")
 
@@ -110,6 +111,33 @@ def test_windows(desktop):
         raise Failure("status %d" % gtk.returncode)
 
 
+def test_snapshots(desktop):
+    lodger("create", "kept", "--memory", "16M", "--serial", "none", "--kernel", GUEST, "--debug-console", desktop.path("console"))
+    gtk = desktop.gtk()
+    wait("the machine is listed", lambda: rows() == ["kept"], gtk)
+    lodger("start", "--headless", "kept")
+    wait("the guest is ready", lambda: has_line(desktop.path("console"), "ready"), gtk)
+    find("push button", "Show")
+    press("push button", "Snapshots")
+    shows("No Snapshots Yet")
+    set_text("Name of a new snapshot", "one")
+    press("push button", "Take a Snapshot")
+    cell = wait("it is in the tree", lambda: next((node for node in nodes("table cell", showing=True) if "one" in (node.name or "")), None))
+    if "one" not in lodger("snapshot", "list", "kept"):
+        raise Failure("the command line does not know it")
+    click(cell)
+    press("push button", "Restore")
+    wait("that is done", lambda: find("push button", "Restore").getState().contains(pyatspi.STATE_SENSITIVE))
+    if "running" not in lodger("list"):
+        raise Failure("the machine does not run")
+    click(next(node for node in nodes("table cell", showing=True) if "one" in (node.name or "")))
+    press("push button", "Delete")
+    shows("Delete the snapshot “one”?")
+    dialog = wait("the question", lambda: next(nodes(("alert", "dialog"), showing=True), None))
+    next(node for node in walk(dialog) if node.getRoleName() == "push button" and node.name == "Delete").queryAction().doAction(0)
+    shows("No Snapshots Yet")
+
+
 def test_languages(desktop):
     """Every window in every language: what is shown is translated, and fits its window."""
     source = os.path.join(os.environ["top_srcdir"], "po")
@@ -145,4 +173,4 @@ def test_languages(desktop):
         wait("it is gone", lambda: not list(nodes("frame")))
 
 
-main(test_assistant, test_life, test_windows, test_languages)
+main(test_assistant, test_life, test_windows, test_snapshots, test_languages)
