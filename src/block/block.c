@@ -476,6 +476,9 @@ static GSource *block_attach(struct block *block, GSourceFuncs *funcs, const cha
         return source;
 }
 
+/* The main loop's. */
+static GList *open_blocks;
+
 struct block *block_open(const char *path, const struct block_options *options, struct lock *machine_lock,
                          GError **error)
 {
@@ -509,7 +512,13 @@ struct block *block_open(const char *path, const struct block_options *options, 
         g_queue_init(&block->finished);
         block->source = block_attach(block, &block_source_funcs, "block completions");
         block->settle_source = block_attach(block, &settle_source_funcs, "block settling");
+        open_blocks = g_list_prepend(open_blocks, block);
         return block;
+}
+
+void block_foreach(void (*fn)(struct block *block, void *opaque), void *opaque)
+{
+        g_list_foreach(open_blocks, (GFunc)(void (*)(void))fn, opaque);
 }
 
 static void request_drop(gpointer data)
@@ -521,6 +530,7 @@ void block_close(struct block *block)
 {
         if (!block)
                 return;
+        open_blocks = g_list_remove(open_blocks, block);
         lock_acquire(&block->lock);
         while (block->workers || (g_queue_get_length(&block->unfinished) && !block->stalled))
                 pthread_cond_wait(&block->changed, &block->lock.mutex);

@@ -7,6 +7,9 @@ lodger_SOURCES += \
         src/cli/define.c \
         src/cli/doctor.c \
         src/cli/eject.c \
+        src/cli/image.c \
+        src/cli/image.h \
+        src/cli/image_print.c \
         src/cli/engine.c \
         src/cli/info.c \
         src/cli/insert.c \

@@ -17,6 +17,7 @@
 #define HANDLED TRUE            /* of a handler: the answer has been given */
 
 struct methods {
+        struct machine *machine;
         struct screen *screen;
         struct keys *keys;
         ControlMachine1 *object;
@@ -62,6 +63,13 @@ static char *make_valid(char *text)
 static void tell_state(ControlMachine1 *object, struct machine *machine)
 {
         control_machine1_set_state(object, machine_is_paused(machine) ? "paused" : "running");
+}
+
+static void state_changed(void *opaque)
+{
+        struct methods *methods = opaque;
+
+        tell_state(methods->object, methods->machine);
 }
 
 static gboolean handle_get_uptime(ControlMachine1 *object, GDBusMethodInvocation *call, struct machine *machine)
@@ -320,6 +328,8 @@ struct methods *methods_new(struct machine *machine)
         methods->screen = screen_new(machine);
         methods->keys = keys_new(machine);
         methods->object = object;
+        methods->machine = machine;
+        machine_watch_state(machine, state_changed, methods);
         control_machine1_set_name(object, machine_name(machine));
         control_machine1_set_engine(object, machine_engine_name(machine));
         control_machine1_set_memory(object, machine_memory_bytes(machine));
@@ -337,6 +347,7 @@ void methods_free(struct methods *methods)
 {
         if (!methods)
                 return;
+        machine_watch_state(methods->machine, NULL, NULL);
         screen_free(methods->screen);
         keys_free(methods->keys);
         g_object_unref(methods->object);

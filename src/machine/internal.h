@@ -59,7 +59,9 @@ struct machine {
         GMainContext *context;
         GMainLoop *loop;
         GSource *wake;                  /* made ready by machine_post() */
-        bool paused;                    /* by the user; the main loop's */
+        bool paused;                    /* by the user, or a full disk; the main loop's */
+        void (*state_changed)(void *opaque);    /* manage.c: who shows it */
+        void *state_opaque;
         int64_t started_us;             /* when machine_run() was called, of the host's monotonic clock */
         uint32_t pending;               /* enum machine_pending, under the lock */
         void (*debug_stopped)(void *opaque);    /* debug.c: the debugger's */

@@ -40,6 +40,8 @@ void machine_pause(struct machine *machine)
         machine->paused = true;
         engine_pause(machine->engine);
         clock_stop(machine->clock);
+        if (machine->state_changed)
+                machine->state_changed(machine->state_opaque);
 }
 
 void machine_resume(struct machine *machine)
@@ -49,6 +51,17 @@ void machine_resume(struct machine *machine)
         machine->paused = false;
         clock_start(machine->clock);
         engine_resume(machine->engine);
+        lock_acquire(&machine->lock);
+        storage_retry();
+        lock_release(&machine->lock);
+        if (machine->state_changed)
+                machine->state_changed(machine->state_opaque);
+}
+
+void machine_watch_state(struct machine *machine, void (*changed)(void *opaque), void *opaque)
+{
+        machine->state_changed = changed;
+        machine->state_opaque = opaque;
 }
 
 void machine_press_reset(struct machine *machine)

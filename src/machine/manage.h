@@ -37,6 +37,8 @@ int64_t machine_uptime_ns(const struct machine *machine);       /* host time sin
 /* Between the two, no vCPU runs and virtual time stands still.  Repeating either does nothing. */
 void machine_pause(struct machine *machine);
 void machine_resume(struct machine *machine);
+/* changed is called after each of them, whoever asked for it (a full disk of the host pauses a machine, too).  NULL: nobody. */
+void machine_watch_state(struct machine *machine, void (*changed)(void *opaque), void *opaque);
 /* What the reset button does; carried out by the main loop. */
 void machine_press_reset(struct machine *machine);
 /* Presses the ACPI power button, after resuming.  False when the guest would not notice. */

@@ -8,6 +8,7 @@
  */
 #include <string.h>
 
+#include "base/log.h"
 #include "block/block.h"
 #include "devices/chipset/i8237.h"
 #include "devices/chipset/rtc.h"
@@ -17,6 +18,7 @@
 #include "machine/disk_spec.h"
 #include "machine/image.h"
 #include "machine/internal.h"
+#include "machine/manage.h"
 #include "machine/pci.h"
 #include "machine/storage.h"
 
@@ -31,12 +33,35 @@ enum { CMOS_GEOMETRY_BYTES = 9, CMOS_TYPE_GEOMETRY_FOLLOWS = 47, CMOS_TRANSLATE_
 
 /* -- Images -------------------------------------------------------------------------------------- */
 
+/* A full disk of the host is the user's to mend, not the guest's to suffer from. */
+static void image_full(void *opaque, struct block *block)
+{
+        struct machine *machine = opaque;
+
+        log_warning("%s: no room on the host's disk; the machine is paused: make room, then \"lodger resume %s\"", block_path(block),
+                    machine->name);
+        machine_pause(machine);
+}
+
+static void retry(struct block *block, void *unused)
+{
+        (void)unused;
+        block_retry(block);
+}
+
+void storage_retry(void)
+{
+        block_foreach(retry, NULL);
+}
+
 static struct block *image_open(struct machine *machine, const char *option, const struct disk_spec *spec, GError **error)
 {
         struct block *block = block_open(spec->path, &spec->options, &machine->lock, error);
 
         if (!block)
                 g_prefix_error(error, "%s ", option);
+        else
+                block_on_full(block, image_full, machine);
         return block;
 }
 

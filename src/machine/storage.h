@@ -7,6 +7,8 @@
 
 /* Adds controllers and drives, opens images.  Errors name the option and the file. */
 bool storage_add(struct machine *machine, const struct machine_config *config, GError **error);
+/* Writes that waited for room on the host's disk are tried again. */
+void storage_retry(void);
 /* CMOS: drives and boot order. */
 void storage_fill_cmos(struct machine *machine, const struct machine_config *config);
 /* The fw_cfg file "bootorder"; NULL: nothing to start from. */
