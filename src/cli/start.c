@@ -33,10 +33,11 @@ static bool become_background(int log)
         return ok;
 }
 
-static void tell_parent(void *opaque)
+static void tell_parent(void *opaque, struct machine *machine)
 {
         int *pipe_end = opaque;
 
+        (void)machine;
         (void)!write(*pipe_end, "", 1);
         close(*pipe_end);
         *pipe_end = -1;
