@@ -27,6 +27,9 @@ lodger_SOURCES += \
         src/cli/script.h \
         src/cli/session.c \
         src/cli/session.h \
+        src/cli/snapshot.c \
+        src/cli/snapshot_show.c \
+        src/cli/snapshot_show.h \
         src/cli/start.c \
         src/cli/stats.c \
         src/cli/stop.c \

@@ -33,6 +33,8 @@ static const struct command {
         { "reset", reset_main, N_("press a machine's reset button") },
         { "pause", pause_main, N_("let a machine stand still") },
         { "resume", resume_main, N_("let a paused machine go on") },
+        { "suspend", suspend_main, N_("write a machine's state to disk and end it; start goes on from there") },
+        { "snapshot", snapshot_main, N_("keep a machine's state at an instant, and go back to it") },
         { "engine", engine_main, N_("move a running guest to another engine") },
         { "screen", screen_main, N_("print the text on a machine's screen") },
         { "screenshot", screenshot_main, N_("write a picture of a machine's screen") },

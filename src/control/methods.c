@@ -12,6 +12,7 @@
 #include "control/keys.h"
 #include "control/methods.h"
 #include "control/screen.h"
+#include "control/snapshots.h"
 #include "machine/manage.h"
 
 #define HANDLED TRUE            /* of a handler: the answer has been given */
@@ -338,6 +339,7 @@ struct methods *methods_new(struct machine *machine)
         tell_state(object, machine);
         for (gsize i = 0; i < G_N_ELEMENTS(handlers); i++)
                 g_signal_connect(object, handlers[i].signal, handlers[i].handler, machine);
+        snapshots_connect(object, machine);
         g_signal_connect(object, "handle-watch-framebuffer", G_CALLBACK(handle_watch), methods);
         g_signal_connect(object, "handle-unwatch-framebuffer", G_CALLBACK(handle_unwatch), methods);
         g_signal_connect(object, "handle-set-key", G_CALLBACK(handle_set_key), methods);

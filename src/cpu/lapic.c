@@ -894,6 +894,7 @@ bool lapic_post_load(struct lapic *lapic)
                         return false;
         lapic->irr[0] &= 0xffff0000;
         lapic->base = lapic->cpu->apic_base;
+        lapic->tsc_offset = lapic->cpu->tsc_offset;     /* of this host */
         place_region(lapic);
         timer_arm(lapic);
         lapic_update(lapic);

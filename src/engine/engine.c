@@ -417,6 +417,13 @@ void engine_set_debug_stop(struct engine *engine, void (*stop)(void *opaque, str
         pthread_mutex_unlock(&engine->mutex);
 }
 
+void engine_state_changed(struct engine *engine)
+{
+        dbt_flush(engine->dbt);
+        for (guint i = 0; i < engine->vcpus->len; i++)
+                dbt_state_changed(((struct vcpu *)g_ptr_array_index(engine->vcpus, i))->cpu);
+}
+
 void engine_free(struct engine *engine)
 {
         if (!engine)

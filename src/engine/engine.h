@@ -47,6 +47,9 @@ void engine_resume(struct engine *engine);
 void engine_set_debug_stop(struct engine *engine, void (*stop)(void *opaque, struct cpu *cpu), void *opaque);
 void engine_debug_pause(struct engine *engine);
 void engine_debug_resume(struct engine *engine);
+/* After the state of vCPUs or the bytes of RAM were changed from outside, all vCPUs stopped: what engines derive
+ * from them (TLBs, translated code) is made anew. */
+void engine_state_changed(struct engine *engine);
 void engine_free(struct engine *engine);        /* stops the threads first */
 /* Counters by name, sorted: "blocks translated", "exits: io" ... ; caller frees the array's text. */
 char *engine_statistics(struct engine *engine);

@@ -44,6 +44,7 @@
           N_("next serial port: stdio, file:PATH, unix:PATH, pty, none (repeatable; default: stdio)")) \
         X(DISPLAY, "display", TEXT, NONE, MACHINE, display, N_("DISPLAY"), \
           N_("where the screen is shown: auto, none (default: auto)")) \
+        X(RESTORE, "restore", TEXT, FILE, RUN, any, N_("FILE"), N_("go on from the instant of a snapshot")) \
         X(HEADLESS, "headless", FLAG, NONE, RUN, flag, NULL, N_("the same as --display none")) \
         X(NET, "net", TEXT, NONE, MACHINE, net, N_("NETWORK"), N_("network: none")) \
         X(THROWAWAY, "throwaway", FLAG, NONE, RUN, flag, NULL, N_("throw the guest's writes to all its disks away")) \

@@ -48,6 +48,10 @@ struct machine {
         struct device *pci, *vga, *host_bridge, *isa_bridge, *pm, *pic, *pit, *ioapic, *rtc, *kbc, *fw_cfg, *ferr, *ide, *dma, *hpet;
         struct device *floppy;
         struct input *input;            /* what people type and move */
+        struct device *ahci;            /* NULL: nothing is on it */
+        unsigned ahci_ports;            /* storage.c: ports taken */
+        struct device *scsi;            /* NULL: nothing is on it */
+        unsigned scsi_targets;          /* storage.c: targets taken */
         bool ide_taken[4];              /* storage.c: places on the IDE channels */
         GPtrArray *boot_places;         /* storage.c: what can be started from */
         uint8_t floppy_type[2];         /* as in CMOS byte 10h: 0 none, 4 1.44M */
@@ -56,6 +60,9 @@ struct machine {
         bool hpet_legacy;               /* event timers stand in for the 8254 and the clock, under the lock */
 
         /* Life. */
+        bool time_stopped;              /* clock and time stamp counters stand still */
+        bool restored;                  /* from a snapshot, and has not run since */
+        struct checkpoint *checkpoint;  /* being taken; NULL: none */
         GMainContext *context;
         GMainLoop *loop;
         GSource *wake;                  /* made ready by machine_post() */
@@ -80,6 +87,15 @@ bool machine_start_device(struct device *device, GError **error);
 void machine_post_end(struct machine *machine, enum machine_end end, int status);
 /* Likewise: the main loop resets the machine, or ends it under no_reboot. */
 void machine_post_reset(struct machine *machine);
+
+/* Virtual time stands still, or goes on: the clock, and the vCPUs' time stamp counters with it. */
+void machine_stop_time(struct machine *machine);
+void machine_start_time(struct machine *machine);
+
+/* -- checkpoint.c ------------------------------------------------------------------------------ */
+
+/* Waits for the end of a checkpoint that is being taken, and throws it away. */
+void machine_checkpoint_cancel(struct machine *machine);
 
 /* -- pc.c -------------------------------------------------------------------------------------- */
 

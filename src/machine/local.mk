@@ -6,6 +6,8 @@ lodger_core_SOURCES += \
         src/machine/boot.h \
         src/machine/boot_linux.c \
         src/machine/boot_multiboot.c \
+        src/machine/checkpoint.c \
+        src/machine/checkpoint.h \
         src/machine/debug.c \
         src/machine/debug.h \
         src/machine/disk_spec.c \

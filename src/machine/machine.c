@@ -17,6 +17,7 @@
 #include "backend/backend.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "cpu/state.h"
 #include "machine/internal.h"
 #include "machine/storage.h"
 
@@ -177,6 +178,31 @@ static void source_remove(gpointer source)
         g_source_unref(source);
 }
 
+void machine_stop_time(struct machine *machine)
+{
+        if (machine->time_stopped)
+                return;
+        machine->time_stopped = true;
+        clock_stop(machine->clock);
+        cpu_stop_tsc(machine->cpu, machine->cpus);
+}
+
+static void machine_start_tsc(struct machine *machine)
+{
+        cpu_start_tsc(machine->cpu, machine->cpus);
+        for (unsigned i = 0; i < machine->cpus; i++)
+                lapic_tsc_changed(machine->lapic[i]);
+}
+
+void machine_start_time(struct machine *machine)
+{
+        if (!machine->time_stopped)
+                return;
+        machine->time_stopped = false;
+        machine_start_tsc(machine);
+        clock_start(machine->clock);
+}
+
 bool machine_run(struct machine *machine, enum machine_end *end, int *status, GError **error)
 {
         GPtrArray *sources = g_ptr_array_new_with_free_func(source_remove);
@@ -191,6 +217,9 @@ bool machine_run(struct machine *machine, enum machine_end *end, int *status, GE
                 machine_attach(sources, machine, g_timeout_source_new((guint)ms), machine_timed_out);
         }
         machine->started_us = g_get_monotonic_time();
+        if (machine->restored)
+                machine_start_tsc(machine);
+        machine->restored = false;
         clock_start(machine->clock);
         ok = engine_start(machine->engine, error);
         if (ok) {
@@ -199,6 +228,7 @@ bool machine_run(struct machine *machine, enum machine_end *end, int *status, GE
                 *end = machine->end;
                 *status = machine->status;
         }
+        machine_checkpoint_cancel(machine);
         clock_stop(machine->clock);
         g_ptr_array_free(sources, TRUE);
         return ok;

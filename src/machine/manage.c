@@ -39,7 +39,7 @@ void machine_pause(struct machine *machine)
                 return;
         machine->paused = true;
         engine_pause(machine->engine);
-        clock_stop(machine->clock);
+        machine_stop_time(machine);
         if (machine->state_changed)
                 machine->state_changed(machine->state_opaque);
 }
@@ -49,7 +49,7 @@ void machine_resume(struct machine *machine)
         if (!machine->paused)
                 return;
         machine->paused = false;
-        clock_start(machine->clock);
+        machine_start_time(machine);
         engine_resume(machine->engine);
         lock_acquire(&machine->lock);
         storage_retry();

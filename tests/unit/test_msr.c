@@ -78,7 +78,7 @@ START_TEST(tsc_is_set_by_offset)
         ck_assert_uint_eq(read_ok(MSR_TSC), 60);
         read_refused(MSR_TSC_ADJUST);
         use("host");
-        cpu->tsc_offset = 0;
+        cpu->tsc_offset = cpu->tsc_adjust = 0;
         write_ok(MSR_TSC_ADJUST, 5);
         ck_assert_uint_eq(read_ok(MSR_TSC), 1015);
         write_ok(MSR_TSC, 1020);
