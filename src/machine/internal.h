@@ -42,6 +42,7 @@ struct machine {
         struct device_env env;
         GPtrArray *devices;             /* of struct device *, in order of creation and reset */
         GPtrArray *serial_backends;     /* of struct serial_backend * */
+        GPtrArray *console_backends;    /* virtio.c: likewise */
         GBytes *firmware;
 
         /* Devices the wiring or the life cycle refers to; owned by `devices`. */
@@ -96,6 +97,9 @@ void machine_start_time(struct machine *machine);
 
 /* Waits for the end of a checkpoint that is being taken, and throws it away. */
 void machine_checkpoint_cancel(struct machine *machine);
+
+/* serial_host.quit; opaque is the machine. */
+void machine_serial_quit(void *opaque);
 
 /* -- pc.c -------------------------------------------------------------------------------------- */
 

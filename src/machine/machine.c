@@ -20,6 +20,7 @@
 #include "cpu/state.h"
 #include "machine/internal.h"
 #include "machine/storage.h"
+#include "machine/virtio.h"
 
 /* -- Requests ----------------------------------------------------------------------------------- */
 
@@ -262,7 +263,7 @@ static bool machine_add_cpus(struct machine *machine, const struct machine_confi
         return true;
 }
 
-static void machine_serial_quit(void *opaque)
+void machine_serial_quit(void *opaque)
 {
         machine_end_now(opaque, MACHINE_END_STOPPED, 0);
 }
@@ -355,6 +356,7 @@ void machine_free(struct machine *machine)
         for (guint i = 0; i < machine->serial_backends->len; i++)
                 serial_backend_free(g_ptr_array_index(machine->serial_backends, i));
         g_ptr_array_free(machine->serial_backends, TRUE);
+        virtio_free(machine);
         if (machine->engine)
                 engine_free(machine->engine);
         if (machine->ports)

@@ -26,6 +26,8 @@ struct machine_config {
         char *append;
         GPtrArray *serials;             /* of char *: "stdio", "file:P", "unix:P", "pty", "none" */
         GPtrArray *disks, *cdroms, *floppies;   /* of char *: as disk_spec.h has them; NULL: none */
+        GPtrArray *consoles;            /* of char *: "PORT[,name=NAME]" of virtio; NULL: none */
+        bool rng, balloon;              /* virtio's entropy device and memory balloon */
         char *boot;                     /* "cdrom,disk,floppy" in any order; NULL: the default */
         bool no_reboot;
         double timeout_seconds;         /* 0: none */
