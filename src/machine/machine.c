@@ -321,7 +321,8 @@ struct machine *machine_new(const struct machine_config *config, GError **error)
                 .request = machine_request, .opaque = machine,
         };
         machine->engine = engine_new(config->engine ? config->engine : "auto", machine->memory, &options, error);
-        if (!machine->engine || !machine_add_serials(machine, config->serials, error))
+        if (!machine->engine || !machine_add_serials(machine, config->serials, error) ||
+            !virtio_open_consoles(machine, config, error))
                 goto fail;
         pc_fill_cpu_env(&cpu_env);
         lock_acquire(&machine->lock);

@@ -458,7 +458,6 @@ static bool pc_add_fw_cfg(struct machine *machine, const struct machine_config *
 
 bool pc_build(struct machine *machine, const struct machine_config *config, GError **error)
 {
-        struct serial_host host = { &machine->lock, machine_serial_quit, machine };
         const uint8_t *low_rom;
 
         machine->firmware = firmware_load(config->firmware, error);
@@ -469,7 +468,7 @@ bool pc_build(struct machine *machine, const struct machine_config *config, GErr
         if (!pc_add_interrupt_controllers(machine, error) || !pc_add_pci(machine, low_rom, error) ||
             !pc_add_vga(machine, error) || !pc_add_isa(machine, error) || !pc_add_hpet(machine, error) ||
             !storage_add(machine, config, error) || !pc_add_serial_ports(machine, error) ||
-            !virtio_add(machine, config, &host, error) ||
+            !virtio_add(machine, config, error) ||
             !pc_add_debug_devices(machine, config, error) || !pc_add_fw_cfg(machine, config, error))
                 return false;
         pc_fill_cmos(machine, config);
