@@ -42,6 +42,7 @@ void options_config(const struct option_set *set, struct machine_config *config)
         config->consoles = list_new(set, OPTION_CONSOLE);
         config->rng = options_flag(set, OPTION_RNG);
         config->balloon = options_flag(set, OPTION_BALLOON);
+        config->nets = list_new(set, OPTION_NET);
         config->boot = text(set, OPTION_BOOT);
         config->no_reboot = options_flag(set, OPTION_NO_REBOOT);
         if (text(set, OPTION_TIMEOUT))
@@ -53,7 +54,8 @@ void options_config(const struct option_set *set, struct machine_config *config)
 
 void options_config_clear(struct machine_config *config)
 {
-        GPtrArray **lists[] = { &config->initrds, &config->serials, &config->consoles, &config->disks, &config->cdroms, &config->floppies,
+        GPtrArray **lists[] = { &config->initrds, &config->serials, &config->consoles, &config->disks, &config->cdroms,
+                                &config->floppies, &config->nets,
                                 &config->debug_consoles };
 
         for (size_t i = 0; i < G_N_ELEMENTS(lists); i++)

@@ -43,6 +43,7 @@ struct machine {
         GPtrArray *devices;             /* of struct device *, in order of creation and reset */
         GPtrArray *serial_backends;     /* of struct serial_backend * */
         GPtrArray *console_backends;    /* virtio.c: likewise */
+        GPtrArray *networks;            /* network.c: cards and their cables */
         GBytes *firmware;
 
         /* Devices the wiring or the life cycle refers to; owned by `devices`. */

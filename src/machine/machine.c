@@ -19,6 +19,7 @@
 #include "base/log.h"
 #include "cpu/state.h"
 #include "machine/internal.h"
+#include "machine/network.h"
 #include "machine/storage.h"
 #include "machine/virtio.h"
 
@@ -322,7 +323,7 @@ struct machine *machine_new(const struct machine_config *config, GError **error)
         };
         machine->engine = engine_new(config->engine ? config->engine : "auto", machine->memory, &options, error);
         if (!machine->engine || !machine_add_serials(machine, config->serials, error) ||
-            !virtio_open_consoles(machine, config, error))
+            !virtio_open_consoles(machine, config, error) || !network_open(machine, config, error))
                 goto fail;
         pc_fill_cpu_env(&cpu_env);
         lock_acquire(&machine->lock);
@@ -358,6 +359,7 @@ void machine_free(struct machine *machine)
                 serial_backend_free(g_ptr_array_index(machine->serial_backends, i));
         g_ptr_array_free(machine->serial_backends, TRUE);
         virtio_free(machine);
+        network_close(machine);
         if (machine->engine)
                 engine_free(machine->engine);
         if (machine->ports)

@@ -28,7 +28,8 @@ struct machine_config {
         GPtrArray *disks, *cdroms, *floppies;   /* of char *: as disk_spec.h has them; NULL: none */
         GPtrArray *consoles;            /* of char *: "PORT[,name=NAME]" of virtio; NULL: none */
         bool rng, balloon;              /* virtio's entropy device and memory balloon */
-        char *boot;                     /* "cdrom,disk,floppy" in any order; NULL: the default */
+        GPtrArray *nets;                /* of char *, as net/net.h reads them; NULL or empty: the default network */
+        char *boot;                     /* up to three of "cdrom,disk,floppy,network"; NULL: the default */
         bool no_reboot;
         double timeout_seconds;         /* 0: none */
         bool debug_exit;
