@@ -95,9 +95,23 @@ static gboolean handle_restore(ControlMachine1 *object, GDBusMethodInvocation *c
         return HANDLED;
 }
 
+static gboolean handle_keep(ControlMachine1 *object, GDBusMethodInvocation *call, const char *const *ids, struct machine *machine)
+{
+        GError *error = NULL;
+
+        if (!machine_keep_disk_snapshots(machine, ids, &error)) {
+                refuse(call, error);
+                g_error_free(error);
+                return HANDLED;
+        }
+        control_machine1_complete_keep_disk_snapshots(object, call);
+        return HANDLED;
+}
+
 void snapshots_connect(ControlMachine1 *object, struct machine *machine)
 {
         g_signal_connect(object, "handle-take-snapshot", G_CALLBACK(handle_take), machine);
         g_signal_connect(object, "handle-restore-snapshot", G_CALLBACK(handle_restore), machine);
+        g_signal_connect(object, "handle-keep-disk-snapshots", G_CALLBACK(handle_keep), machine);
         g_signal_connect(object, "handle-suspend", G_CALLBACK(handle_suspend), machine);
 }
