@@ -28,6 +28,13 @@ static gboolean refuse(GDBusMethodInvocation *call, const GError *error)
         return HANDLED;
 }
 
+/* Also when the client has gone. */
+static void answer_sent(GObject *connection, GAsyncResult *result, gpointer machine)
+{
+        g_dbus_connection_flush_finish(G_DBUS_CONNECTION(connection), result, NULL);
+        machine_stop(machine);
+}
+
 static void answer(void *opaque, const struct checkpoint_result *result, const GError *error)
 {
         struct asked *asked = opaque;
@@ -35,8 +42,12 @@ static void answer(void *opaque, const struct checkpoint_result *result, const G
         if (error) {
                 refuse(asked->call, error);
         } else if (asked->suspend) {
+                GDBusConnection *connection = g_object_ref(g_dbus_method_invocation_get_connection(asked->call));
+
+                /* The answer leaves before the process does. */
                 control_machine1_complete_suspend(asked->object, asked->call);
-                machine_stop(asked->machine);
+                g_dbus_connection_flush(connection, NULL, answer_sent, asked->machine);
+                g_object_unref(connection);
         } else {
                 control_machine1_complete_take_snapshot(asked->object, asked->call, result->id, (guint64)result->stopped_us,
                                                         result->bytes);
