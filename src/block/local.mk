@@ -8,6 +8,7 @@ lodger_core_SOURCES += \
         src/block/instant.c \
         src/block/internal.h \
         src/block/nbd.c \
+        src/block/nbd.h \
         src/block/open.c \
         src/block/overlay.c \
         src/block/qcow2.c \

@@ -3,6 +3,8 @@ lodger_core_SOURCES += \
         src/cpu/lapic.c \
         src/cpu/lapic.h \
         src/cpu/model.c \
+        src/cpu/paravirt.c \
+        src/cpu/paravirt.h \
         src/cpu/state.c \
         src/cpu/state.h \
         src/cpu/x2apic.c

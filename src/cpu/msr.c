@@ -11,13 +11,14 @@
 #include "cpu/cpuid.h"
 #include "cpu/lapic.h"
 #include "cpu/msr.h"
+#include "cpu/paravirt.h"
 
 enum { MTRR_VARIABLES = 8, MTRR_CAP_FIX = 1 << 8, MTRR_CAP_WC = 1 << 10 };
 enum { MTRR_DEF_TYPE_FE = 1 << 10, MTRR_DEF_TYPE_E = 1 << 11, MTRR_MASK_VALID = 1 << 11 };
 /* IA32_MISC_ENABLE: fast strings, no BTS, no PEBS: always set; these and the following are read-only. */
 enum { MISC_FAST_STRINGS = 1 << 0, MISC_NO_BTS = 1 << 11, MISC_NO_PEBS = 1 << 12, MISC_SPEEDSTEP = 1 << 16 };
 #define MISC_WRITABLE (UINT64_C(1) << 3 | MISC_SPEEDSTEP)
-enum { SPEC_CTRL_BITS = 7 /* IBRS, STIBP, SSBD */, PRED_CMD_IBPB = 1 };
+enum { SPEC_CTRL_BITS = 0x407 /* IBRS, STIBP, SSBD, BHI_DIS_S */, PRED_CMD_IBPB = 1 };
 
 /* AMD: system configuration registers that kernels touch by family, without asking CPUID. */
 enum { AMD_SYSCFG = 0x10, AMD_HWCR = 0x15, AMD_NB_CFG = 0x1f, AMD_INT_PENDING = 0x55, AMD_LS_CFG = 0x1020,
@@ -79,6 +80,8 @@ static bool msr_exists(const struct cpu *cpu, uint32_t index)
 
         if (is_mtrr(index) || index == MSR_MTRR_CAP)
                 return cpu_has(cpu, FEATURE_MTRR);
+        if (paravirt_is_msr(index))
+                return cpu->model->hypervisor;
         if (is_x2apic(index))
                 return cpu_has(cpu, FEATURE_X2APIC) && (cpu->apic_base & APIC_BASE_X2APIC) && cpu->lapic;
         switch (index) {
@@ -128,6 +131,11 @@ bool msr_read(struct cpu *cpu, uint32_t index, uint64_t *value)
         if (is_x2apic(index)) {
                 cpu_host_begin(cpu);
                 return lapic_rdmsr(cpu->lapic, index, value) || refuse(cpu, "rdmsr", index, 0);
+        }
+        if (paravirt_is_msr(index)) {
+                cpu_host_begin(cpu);
+                *value = paravirt_msr_read(cpu, index);
+                return true;
         }
         if (fixed >= 0) {
                 *value = cpu->mtrr_fixed[fixed];
@@ -250,12 +258,13 @@ static bool write_address(struct cpu *cpu, uint32_t index, uint64_t *field, uint
         return true;
 }
 
-/* A deadline is one of the TSC. */
+/* A deadline is one of the TSC, and the paravirtual clock is read through it. */
 static bool tsc_moved(struct cpu *cpu)
 {
         cpu_host_begin(cpu);
         if (cpu->lapic)
                 lapic_tsc_changed(cpu->lapic);
+        paravirt_clock_update(cpu);
         return true;
 }
 
@@ -265,6 +274,10 @@ bool msr_write(struct cpu *cpu, uint32_t index, uint64_t value)
                 return refuse(cpu, "wrmsr", index, value);
         if (is_mtrr(index))
                 return write_mtrr(cpu, index, value);
+        if (paravirt_is_msr(index)) {
+                cpu_host_begin(cpu);
+                return paravirt_msr_write(cpu, index, value) || refuse(cpu, "wrmsr", index, value);
+        }
         if (is_x2apic(index)) {
                 cpu_host_begin(cpu);
                 return lapic_wrmsr(cpu->lapic, index, value) || refuse(cpu, "wrmsr", index, value);

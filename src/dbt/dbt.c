@@ -11,6 +11,7 @@
 #include "cpu/debug.h"
 #include "cpu/exec.h"
 #include "cpu/lapic.h"
+#include "cpu/paravirt.h"
 #include "dbt/check.h"
 #include "dbt/slow.h"
 
@@ -451,6 +452,7 @@ void dbt_thread_enter(struct cpu *cpu)
 void dbt_thread_leave(void)
 {
         dbt_signals_thread_leave();
+        paravirt_thread_leave();
 }
 
 void dbt_wake(struct dbt_cpu *dcpu)

@@ -17,6 +17,7 @@
 #include "cpu/cpuid.h"
 #include "cpu/debug.h"
 #include "cpu/lapic.h"
+#include "cpu/paravirt.h"
 #include "cpu/tlb.h"
 #include "dbt/check.h"
 #include "dbt/slow.h"
@@ -121,6 +122,8 @@ static bool serve_requests(struct cpu *cpu)
         }
         if ((request & CPU_REQUEST_INTR) && cpu->iflag) {
                 cpu_host_begin(cpu);
+                if (cpu->pv.steal_time)
+                        paravirt_steal_update(cpu);
                 int vector = dcpu->interrupt_vector(cpu);
                 if (vector >= 0) {
                         cpu->halted = 0;

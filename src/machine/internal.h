@@ -48,6 +48,10 @@ struct machine {
         struct device *pci, *vga, *host_bridge, *isa_bridge, *pm, *pic, *pit, *ioapic, *rtc, *kbc, *fw_cfg, *ferr, *ide, *dma, *hpet;
         struct device *floppy;
         struct input *input;            /* what people type and move */
+        struct device *ahci;            /* NULL: nothing is on it */
+        unsigned ahci_ports;            /* storage.c: ports taken */
+        struct device *scsi;            /* NULL: nothing is on it */
+        unsigned scsi_targets;          /* storage.c: targets taken */
         bool ide_taken[4];              /* storage.c: places on the IDE channels */
         GPtrArray *boot_places;         /* storage.c: what can be started from */
         uint8_t floppy_type[2];         /* as in CMOS byte 10h: 0 none, 4 1.44M */

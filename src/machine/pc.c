@@ -24,6 +24,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "cpu/tlb.h"
 #include "devices/chipset/ferr.h"
 #include "devices/chipset/fw_cfg.h"
 #include "devices/chipset/hpet.h"
@@ -421,7 +422,7 @@ static void pc_find_window64(const struct machine *machine, struct acpi_machine 
         if (!cpu_model_has(model, FEATURE_LM) || model->physical_bits <= 32)
                 return;
         acpi->window64_base = (ram_end + gib - 1) & ~(gib - 1);
-        acpi->window64_end = MAX(UINT64_C(1) << MIN(model->physical_bits, 46), acpi->window64_base);
+        acpi->window64_end = MAX(UINT64_C(1) << MIN(model->physical_bits, CPU_PHYSICAL_BITS), acpi->window64_base);
 }
 
 static bool pc_add_fw_cfg(struct machine *machine, const struct machine_config *config, GError **error)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 lodger_core_SOURCES += \
         src/memory/access.c \
+        src/memory/discard.c \
         src/memory/internal.h \
         src/memory/map.c \
         src/memory/memory.c \

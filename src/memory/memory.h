@@ -133,6 +133,9 @@ void memory_before_write_file(struct memory *memory, uint64_t offset, size_t siz
  * give 0xff there, writes are dropped there).  Machine lock held. */
 bool memory_read(struct memory *memory, gpa_t gpa, void *to, size_t size);
 bool memory_write(struct memory *memory, gpa_t gpa, const void *from, size_t size);
+/* Gives the whole pages of RAM in [gpa, gpa+size) back to the host, as far as nothing stands against it: they read
+ * as zeroes afterwards.  The guest must not need them.  Gives the number of bytes.  Machine lock held. */
+uint64_t memory_discard(struct memory *memory, gpa_t gpa, uint64_t size);
 /* One access of 1, 2, 4 or 8 bytes to a device region or to nothing.  Takes the machine lock. */
 uint64_t memory_mmio_read(struct memory *memory, gpa_t gpa, unsigned size);
 void memory_mmio_write(struct memory *memory, gpa_t gpa, uint64_t value, unsigned size);

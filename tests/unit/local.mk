@@ -25,6 +25,7 @@ check_PROGRAMS += tests/unit/test_log
 check_PROGRAMS += tests/unit/test_memory
 check_PROGRAMS += tests/unit/test_msr
 check_PROGRAMS += tests/unit/test_paging
+check_PROGRAMS += tests/unit/test_paravirt
 check_PROGRAMS += tests/unit/test_parse
 check_PROGRAMS += tests/unit/test_pic
 check_PROGRAMS += tests/unit/test_pit
@@ -103,6 +104,9 @@ tests_unit_test_msr_LDADD = $(test_libs)
 
 tests_unit_test_paging_SOURCES = tests/unit/test_paging.c tests/unit/cpu_fixture.h
 tests_unit_test_paging_LDADD = $(test_libs)
+
+tests_unit_test_paravirt_SOURCES = tests/unit/test_paravirt.c tests/unit/cpu_fixture.h
+tests_unit_test_paravirt_LDADD = $(test_libs)
 
 tests_unit_test_parse_SOURCES = tests/unit/test_parse.c
 tests_unit_test_parse_LDADD = $(test_libs)
