@@ -32,7 +32,6 @@ tests_fuzz_fuzz_snapshot_LDADD = $(lodger_libs)
 
 EXTRA_DIST += \
         tests/fuzz/corpus/snapshot/cut-short \
-        tests/fuzz/corpus/snapshot/none \
         tests/fuzz/corpus/snapshot/one-page \
         tests/fuzz/corpus/snapshot/zlib \
         tests/fuzz/corpus/snapshot/zstd
