@@ -71,6 +71,7 @@ struct memory_track {
         uint8_t *shadow;                /* as large as RAM: pages as they were */
         uint8_t *copied;                /* a byte a page: it is in the shadow */
         uint64_t count;                 /* pages put aside */
+        uint64_t data_from;             /* track.c: before it, and after what was fetched, are holes only */
 };
 
 struct memory {
