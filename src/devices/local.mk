@@ -40,6 +40,17 @@ lodger_core_SOURCES += \
         src/devices/input/ps2_common.h \
         src/devices/input/ps2_keyboard.c \
         src/devices/input/ps2_mouse.c \
+        src/devices/net/e1000.c \
+        src/devices/net/e1000_common.h \
+        src/devices/net/e1000_phy.c \
+        src/devices/net/e1000_receive.c \
+        src/devices/net/e1000_transmit.c \
+        src/devices/net/nic.c \
+        src/devices/net/nic_common.h \
+        src/devices/net/ne2k.c \
+        src/devices/net/rtl8139.c \
+        src/devices/net/rtl8139_common.h \
+        src/devices/net/rtl8139_ring.c \
         src/devices/serial/uart16550.c \
         src/devices/serial/uart16550.h \
         src/devices/storage/ahci.c \

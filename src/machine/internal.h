@@ -42,6 +42,7 @@ struct machine {
         struct device_env env;
         GPtrArray *devices;             /* of struct device *, in order of creation and reset */
         GPtrArray *serial_backends;     /* of struct serial_backend * */
+        GPtrArray *networks;            /* network.c: cards and their cables */
         GBytes *firmware;
 
         /* Devices the wiring or the life cycle refers to; owned by `devices`. */

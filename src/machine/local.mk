@@ -23,6 +23,8 @@ lodger_core_SOURCES += \
         src/machine/machine.h \
         src/machine/manage.c \
         src/machine/manage.h \
+        src/machine/network.c \
+        src/machine/network.h \
         src/machine/pc.c \
         src/machine/pci.c \
         src/machine/pci.h \

@@ -19,6 +19,7 @@
 #include "base/log.h"
 #include "cpu/state.h"
 #include "machine/internal.h"
+#include "machine/network.h"
 #include "machine/storage.h"
 
 /* -- Requests ----------------------------------------------------------------------------------- */
@@ -320,7 +321,7 @@ struct machine *machine_new(const struct machine_config *config, GError **error)
                 .request = machine_request, .opaque = machine,
         };
         machine->engine = engine_new(config->engine ? config->engine : "auto", machine->memory, &options, error);
-        if (!machine->engine || !machine_add_serials(machine, config->serials, error))
+        if (!machine->engine || !machine_add_serials(machine, config->serials, error) || !network_open(machine, config, error))
                 goto fail;
         pc_fill_cpu_env(&cpu_env);
         lock_acquire(&machine->lock);
@@ -355,6 +356,7 @@ void machine_free(struct machine *machine)
         for (guint i = 0; i < machine->serial_backends->len; i++)
                 serial_backend_free(g_ptr_array_index(machine->serial_backends, i));
         g_ptr_array_free(machine->serial_backends, TRUE);
+        network_close(machine);
         if (machine->engine)
                 engine_free(machine->engine);
         if (machine->ports)

@@ -42,6 +42,7 @@
 #include "machine/boot.h"
 #include "machine/firmware.h"
 #include "machine/internal.h"
+#include "machine/network.h"
 #include "machine/pci.h"
 #include "machine/smbios.h"
 #include "machine/storage.h"
@@ -466,7 +467,8 @@ bool pc_build(struct machine *machine, const struct machine_config *config, GErr
         low_rom = pc_map_firmware(machine);
         if (!pc_add_interrupt_controllers(machine, error) || !pc_add_pci(machine, low_rom, error) ||
             !pc_add_vga(machine, error) || !pc_add_isa(machine, error) || !pc_add_hpet(machine, error) ||
-            !storage_add(machine, config, error) || !pc_add_serial_ports(machine, error) ||
+            !storage_add(machine, config, error) || !network_add(machine, config, error) ||
+            !pc_add_serial_ports(machine, error) ||
             !pc_add_debug_devices(machine, config, error) || !pc_add_fw_cfg(machine, config, error))
                 return false;
         pc_fill_cmos(machine, config);

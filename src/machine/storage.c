@@ -28,7 +28,7 @@ enum {
         CMOS_FLOPPY_TYPES = 0x10, CMOS_HARD_DISKS = 0x12, CMOS_EQUIPMENT = 0x14, CMOS_DISK_TYPE = 0x19,
         CMOS_DISK_GEOMETRY = 0x1b, CMOS_BOOT_1 = 0x38, CMOS_TRANSLATION = 0x39, CMOS_BOOT_2 = 0x3d,
 };
-enum { BOOT_FLOPPY = 1, BOOT_DISK = 2, BOOT_CDROM = 3 };
+enum { BOOT_FLOPPY = 1, BOOT_DISK = 2, BOOT_CDROM = 3, BOOT_NETWORK = 4 };
 enum { IRQ_FLOPPY = 6, IRQ_IDE = 14, DMA_FLOPPY = 2 };
 enum { EQUIPMENT_FLOPPY = 1, EQUIPMENT_TWO_FLOPPIES = 0x40 };
 enum { CMOS_GEOMETRY_BYTES = 9, CMOS_TYPE_GEOMETRY_FOLLOWS = 47, CMOS_TRANSLATE_LBA = 1 };
@@ -422,7 +422,8 @@ bool storage_insert(struct machine *machine, const char *drive, const char *path
 /* The classes of CMOS bytes 3Dh and 38h: low nibble, high nibble, high nibble. */
 static unsigned boot_class(const char *word, size_t length)
 {
-        static const char *const words[] = { [BOOT_FLOPPY - 1] = "floppy", [BOOT_DISK - 1] = "disk", [BOOT_CDROM - 1] = "cdrom" };
+        static const char *const words[] = { [BOOT_FLOPPY - 1] = "floppy", [BOOT_DISK - 1] = "disk", [BOOT_CDROM - 1] = "cdrom",
+                                             [BOOT_NETWORK - 1] = "network" };
 
         for (unsigned i = 0; i < G_N_ELEMENTS(words); i++)
                 if (strlen(words[i]) == length && !strncmp(words[i], word, length))
@@ -540,6 +541,11 @@ GBytes *storage_make_boot_order(struct machine *machine, const struct machine_co
         }
         size = text->len + 1;                   /* the firmware wants the NUL */
         return g_bytes_new_take(g_string_free(text, FALSE), size);
+}
+
+void storage_add_network_boot(struct machine *machine, unsigned slot)
+{
+        add_boot_place(machine, BOOT_NETWORK, -1, g_strdup_printf("/pci@i0cf8/ethernet@%x/ethernet-phy@0", slot));
 }
 
 void storage_free(struct machine *machine)
