@@ -24,6 +24,7 @@
 #include "memory/track.h"
 #include "machine/checkpoint.h"
 #include "machine/checkpoint_disks.h"
+#include "machine/checkpoint_lazy.h"
 #include "machine/internal.h"
 #include "machine/manage.h"
 #include "snapshot/compress.h"
@@ -371,6 +372,7 @@ bool machine_checkpoint(struct machine *machine, const char *path, const struct 
                 g_set_error(error, MACHINE_ERROR, MACHINE_ERROR_BUSY, "a snapshot of it is being taken");
                 return false;
         }
+        machine_lazy_finish(machine, false);
         checkpoint = g_new0(struct checkpoint, 1);
         checkpoint->machine = machine;
         checkpoint->path = g_strdup(path);
@@ -539,10 +541,18 @@ static void restore_page(void *opaque, uint64_t page, const uint8_t *bytes)
         memcpy((uint8_t *)opaque + (page << PAGE_SHIFT), bytes, PAGE_SIZE);
 }
 
-static bool restore_memory(struct machine *machine, struct snapshot_reader *reader, GError **error)
+/* A machine that has not run yet gets the bytes of its memory while it runs; the reader is then its own. */
+static bool restore_memory(struct machine *machine, struct snapshot_reader **reader_place, GError **error)
 {
+        struct snapshot_reader *reader = *reader_place;
         uint64_t pages = snapshot_reader_pages(reader);
 
+        if (!machine->started_us && !strcmp(engine_name(machine->engine), "dbt")) {
+                if (!machine_lazy_begin(machine, reader, error))
+                        return false;
+                *reader_place = NULL;
+                return true;
+        }
         for (uint64_t first = 0, end; first < pages; first = end + 1) {
                 for (end = first; end < pages && snapshot_page_is_zero(reader, end); end++)
                         ;
@@ -551,8 +561,9 @@ static bool restore_memory(struct machine *machine, struct snapshot_reader *read
         return snapshot_read_chunks(reader, restore_page, memory_ram(machine->memory), error);
 }
 
-static bool restore_at_rest(struct machine *machine, const char *path, struct snapshot_reader *reader, GError **error)
+static bool restore_at_rest(struct machine *machine, const char *path, struct snapshot_reader **reader_place, GError **error)
 {
+        struct snapshot_reader *reader = *reader_place;
         GArray *parts = machine_parts(machine);
         const char *disks = snapshot_reader_info(reader)->disks;
         char id[2 * SNAPSHOT_ID_BYTES + 1];
@@ -565,7 +576,7 @@ static bool restore_at_rest(struct machine *machine, const char *path, struct sn
                 ok = restore_states(machine, parts, reader, error);
                 if (!ok)
                         g_prefix_error(error, "%s: ", path);
-                ok = ok && checkpoint_disks_apply(id, disks, error) && restore_memory(machine, reader, error);
+                ok = ok && checkpoint_disks_apply(id, disks, error) && restore_memory(machine, reader_place, error);
                 input_forget(machine->input);
                 engine_state_changed(machine->engine);
         }
@@ -584,10 +595,11 @@ bool machine_restore(struct machine *machine, const char *path, GError **error)
                 return false;
         }
         reader = snapshot_open(path, error);
+        machine_lazy_finish(machine, false);
         /* A machine that runs has something to lose: memory is read twice, first to see whether it can be. */
-        ok = reader && (!started || snapshot_read_chunks(reader, NULL, NULL, error));
+        ok = reader && (started ? snapshot_read_chunks(reader, NULL, NULL, error) : snapshot_check_chunks(reader, error));
         if (ok) {
-                ok = machine_come_to_rest(machine, &rest, error) && restore_at_rest(machine, path, reader, error);
+                ok = machine_come_to_rest(machine, &rest, error) && restore_at_rest(machine, path, &reader, error);
                 machine->restored = ok && !started;
                 machine_leave_rest(machine, &rest, true);
         }

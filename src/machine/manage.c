@@ -29,6 +29,7 @@ bool machine_set_engine(struct machine *machine, const char *name, GError **erro
                 g_set_error(error, MACHINE_ERROR, MACHINE_ERROR_BUSY, "a snapshot of it is being taken");
                 return false;
         }
+        machine_lazy_finish(machine, false);    /* nor would it wait for memory to come */
         return engine_switch(machine->engine, name, error);
 }
 
