@@ -85,6 +85,16 @@ static const char *check_serial(const char *value)
         return parse_serial(value) ? NULL : _("no such port; write stdio, file:PATH, unix:PATH, pty or none");
 }
 
+static const char *check_console(const char *value)
+{
+        const char *name = g_strrstr(value, ",name=");
+        char *port = name ? g_strndup(value, (gsize)(name - value)) : g_strdup(value);
+        bool ok = parse_serial(port) && strcmp(port, "stdio") && (!name || name[strlen(",name=")]);
+
+        g_free(port);
+        return ok ? NULL : _("no such console; write file:PATH, unix:PATH, pty or none, and ,name=NAME for a channel");
+}
+
 static const char *check_display(const char *value)
 {
         return strcmp(value, "auto") && strcmp(value, "none") ? _("no such display; write auto or none") : NULL;
@@ -106,6 +116,16 @@ static const char *check_timeout(const char *value)
         double seconds;
 
         return parse_duration(value, &seconds) ? NULL : _("not a duration; write for example 90s, 10m or 2h");
+}
+
+static const char *check_regex(const char *value)
+{
+        GRegex *regex = g_regex_new(value, 0, 0, NULL);
+
+        if (!regex)
+                return _("not a regular expression; see pcrepattern(3)");
+        g_regex_unref(regex);
+        return NULL;
 }
 
 static const char *check_debug_console(const char *value)
@@ -163,6 +183,10 @@ bool options_check(const struct option_set *set, GError **error)
                 if (options_text(set, OPTION_APPEND))
                         return refuse(error, OPTION_APPEND, options_text(set, OPTION_APPEND), _("needs --kernel"));
         }
+        if (options_text(set, OPTION_EXEC) && !options_text(set, OPTION_WAIT_FOR))
+                return refuse(error, OPTION_EXEC, options_text(set, OPTION_EXEC), _("needs --wait-for, the text of the shell's prompt"));
+        if (options_text(set, OPTION_WAIT_FOR) && options_text(set, OPTION_SERIAL))
+                return refuse(error, OPTION_SERIAL, options_text(set, OPTION_SERIAL), _("--wait-for uses the serial port; leave one of them out"));
         return check_serials(set, error);
 }
 

@@ -42,12 +42,22 @@
           N_("what is tried first, second, third (default: IMAGE, then disk,cdrom,floppy)")) \
         X(SERIAL, "serial", LIST, SERIAL, MACHINE, serial, N_("PORT"), \
           N_("next serial port: stdio, file:PATH, unix:PATH, pty, none (repeatable; default: stdio)")) \
+        X(CONSOLE, "console", LIST, SERIAL, MACHINE, console, N_("PORT[,name=NAME]"), \
+          N_("virtio console on PORT, or a channel NAME to a guest's agent (repeatable)")) \
+        X(RNG, "rng", FLAG, NONE, MACHINE, flag, NULL, N_("virtio entropy device: random numbers of the host")) \
+        X(BALLOON, "balloon", FLAG, NONE, MACHINE, flag, NULL, \
+          N_("virtio balloon: memory the guest does not use goes back to the host")) \
         X(DISPLAY, "display", TEXT, NONE, MACHINE, display, N_("DISPLAY"), \
           N_("where the screen is shown: auto, none (default: auto)")) \
         X(RESTORE, "restore", TEXT, FILE, RUN, any, N_("FILE"), N_("go on from the instant of a snapshot")) \
         X(HEADLESS, "headless", FLAG, NONE, RUN, flag, NULL, N_("the same as --display none")) \
         X(NET, "net", LIST, NONE, MACHINE, net, N_("NETWORK[,model=CARD]..."), \
           N_("card on user, tap[=NAME], bridge=BRIDGE, passt, socket=listen:ADDR or connect:ADDR, none (repeatable; default: user)")) \
+        X(THROWAWAY, "throwaway", FLAG, NONE, RUN, flag, NULL, N_("throw the guest's writes to all its disks away")) \
+        X(WAIT_FOR, "wait-for", TEXT, NONE, RUN, regex, N_("REGEX"), \
+          N_("wait for this text on the first serial port, then --exec, then end")) \
+        X(EXEC, "exec", LIST, NONE, RUN, any, N_("COMMAND"), \
+          N_("type COMMAND at the guest's serial shell, and end with its status (repeatable)")) \
         X(NO_REBOOT, "no-reboot", FLAG, NONE, MACHINE, flag, NULL, N_("end with status 3 when the guest resets")) \
         X(TIMEOUT, "timeout", TEXT, NONE, MACHINE, timeout, N_("TIME"), N_("end the guest after this time, with status 4")) \
         X(DEBUG_EXIT, "debug-exit", FLAG, NONE, MACHINE, flag, NULL, \

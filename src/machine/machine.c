@@ -21,6 +21,7 @@
 #include "machine/internal.h"
 #include "machine/network.h"
 #include "machine/storage.h"
+#include "machine/virtio.h"
 
 /* -- Requests ----------------------------------------------------------------------------------- */
 
@@ -99,6 +100,16 @@ static void machine_check_failed(void *opaque)
         lock_release(&machine->lock);
 }
 
+/* engine_options.moved: whoever shows the engine has to hear of it. */
+static void machine_moved(void *opaque)
+{
+        struct machine *machine = opaque;
+
+        lock_acquire(&machine->lock);
+        machine_post(machine, PENDING_MOVED);
+        lock_release(&machine->lock);
+}
+
 /* -- Main loop ---------------------------------------------------------------------------------- */
 
 static void machine_reset(struct machine *machine)
@@ -125,6 +136,8 @@ static gboolean machine_wake_dispatch(GSource *source, GSourceFunc callback, gpo
         pending = machine->pending;
         machine->pending &= PENDING_END;
         lock_release(&machine->lock);
+        if ((pending & PENDING_MOVED) && machine->state_changed)
+                machine->state_changed(machine->state_opaque);
         if (pending & PENDING_END)
                 g_main_loop_quit(machine->loop);
         else if (pending & PENDING_RESET)
@@ -218,6 +231,7 @@ bool machine_run(struct machine *machine, enum machine_end *end, int *status, GE
                 *status = machine->status;
         }
         machine_checkpoint_cancel(machine);
+        machine_lazy_finish(machine, true);
         clock_stop(machine->clock);
         g_ptr_array_free(sources, TRUE);
         return ok;
@@ -263,7 +277,7 @@ static bool machine_add_cpus(struct machine *machine, const struct machine_confi
         return true;
 }
 
-static void machine_serial_quit(void *opaque)
+void machine_serial_quit(void *opaque)
 {
         machine_end_now(opaque, MACHINE_END_STOPPED, 0);
 }
@@ -297,7 +311,7 @@ struct machine *machine_new(const struct machine_config *config, GError **error)
 {
         struct machine *machine = g_new0(struct machine, 1);
         struct engine_options options = { .check = config->check, .check_failed = machine_check_failed, .opaque = machine,
-                                          .machine_lock = &machine->lock };
+                                          .moved = machine_moved, .machine_lock = &machine->lock };
         struct cpu_env cpu_env = { 0 };
 
         lock_init(&machine->lock, LOCK_RANK_MACHINE, "machine");
@@ -321,7 +335,8 @@ struct machine *machine_new(const struct machine_config *config, GError **error)
                 .request = machine_request, .opaque = machine,
         };
         machine->engine = engine_new(config->engine ? config->engine : "auto", machine->memory, &options, error);
-        if (!machine->engine || !machine_add_serials(machine, config->serials, error) || !network_open(machine, config, error))
+        if (!machine->engine || !machine_add_serials(machine, config->serials, error) ||
+            !virtio_open_consoles(machine, config, error) || !network_open(machine, config, error))
                 goto fail;
         pc_fill_cpu_env(&cpu_env);
         lock_acquire(&machine->lock);
@@ -342,6 +357,7 @@ void machine_free(struct machine *machine)
                 return;
         if (machine->engine)
                 engine_pause(machine->engine);
+        machine_lazy_finish(machine, true);
         lock_acquire(&machine->lock);
         for (guint i = machine->devices->len; i-- > 0;)
                 device_free(g_ptr_array_index(machine->devices, i));
@@ -356,6 +372,7 @@ void machine_free(struct machine *machine)
         for (guint i = 0; i < machine->serial_backends->len; i++)
                 serial_backend_free(g_ptr_array_index(machine->serial_backends, i));
         g_ptr_array_free(machine->serial_backends, TRUE);
+        virtio_free(machine);
         network_close(machine);
         if (machine->engine)
                 engine_free(machine->engine);

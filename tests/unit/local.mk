@@ -19,6 +19,7 @@ check_PROGRAMS += tests/unit/test_exec_integer
 check_PROGRAMS += tests/unit/test_exec_system
 check_PROGRAMS += tests/unit/test_ioapic
 check_PROGRAMS += tests/unit/test_kick
+check_PROGRAMS += tests/unit/test_kvm
 check_PROGRAMS += tests/unit/test_lapic
 check_PROGRAMS += tests/unit/test_lock
 check_PROGRAMS += tests/unit/test_log
@@ -85,6 +86,9 @@ tests_unit_test_ioapic_LDADD = $(test_libs)
 
 tests_unit_test_kick_SOURCES = tests/unit/test_kick.c tests/unit/dbt_fixture.h
 tests_unit_test_kick_LDADD = $(test_libs)
+
+tests_unit_test_kvm_SOURCES = tests/unit/test_kvm.c
+tests_unit_test_kvm_LDADD = $(test_libs)
 
 tests_unit_test_lapic_SOURCES = tests/unit/test_lapic.c tests/unit/cpu_fixture.h
 tests_unit_test_lapic_LDADD = $(test_libs)
@@ -207,8 +211,22 @@ tests_unit_test_x2apic_LDADD = $(test_libs)
 tests_unit_test_x2apic_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=cpu_request
 # Virtio devices.
 if HAVE_CHECK
-check_PROGRAMS += tests/unit/test_virtio
+check_PROGRAMS += \
+        tests/unit/test_ahci \
+        tests/unit/test_disk_spec \
+        tests/unit/test_virtio \
+        tests/unit/test_virtio_devices
 endif
+
+tests_unit_test_disk_spec_SOURCES = tests/unit/test_disk_spec.c tests/unit/unit.h
+tests_unit_test_disk_spec_LDADD = $(test_libs)
+
+tests_unit_test_ahci_SOURCES = tests/unit/test_ahci.c tests/unit/board_fixture.h tests/unit/unit.h
+tests_unit_test_ahci_LDADD = $(test_libs)
+
+tests_unit_test_virtio_devices_SOURCES = tests/unit/test_virtio_devices.c tests/unit/virtio_driver.h tests/unit/board_fixture.h \
+        tests/unit/unit.h
+tests_unit_test_virtio_devices_LDADD = $(test_libs)
 
 tests_unit_test_virtio_SOURCES = tests/unit/test_virtio.c tests/unit/virtio_driver.h tests/unit/board_fixture.h tests/unit/unit.h
 tests_unit_test_virtio_LDADD = $(test_libs)
