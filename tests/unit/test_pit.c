@@ -304,11 +304,19 @@ static void take_ticks(int64_t ns, int64_t step)
         take_tick();
 }
 
-/* As many edges have come as periods have passed; one may be on its way. */
+/* As many edges have come as periods have passed; one may be on its way, and more where this host has just made the
+ * test wait: those the guest takes now. */
 static void check_ticks(void)
 {
-        int64_t periods = (clock_now_ns(rig.clock) - NS_PER_SEC) / CLOCKS_NS(PERIOD);
+        int64_t periods = 0;
 
+        for (unsigned i = 0; i < 1000; i++) {
+                periods = (clock_now_ns(rig.clock) - NS_PER_SEC) / CLOCKS_NS(PERIOD);
+                if (ticks > periods || ticks + 1 >= periods)
+                        break;
+                rig_pass(&rig, 0);
+                take_tick();
+        }
         ck_assert_msg(ticks <= periods && ticks + 1 >= periods, "%u ticks in %u periods", ticks, (unsigned)periods);
 }
 
