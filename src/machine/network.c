@@ -129,6 +129,7 @@ static bool add_pci_card(struct machine *machine, const struct network_card *car
         } models[] = {
                 { "e1000", "e1000", "pxe-e1000.rom", e1000_connect },
                 { "rtl8139", "rtl8139", "pxe-rtl8139.rom", rtl8139_connect },
+                { "virtio", "virtio_net", "pxe-virtio.rom", virtio_net_connect },
         };
         struct device *device;
         GBytes *rom = NULL;
