@@ -177,3 +177,41 @@ bool network_add(struct machine *machine, const struct machine_config *config, G
         }
         return true;
 }
+
+/* -- While it runs (manage.h) ------------------------------------------------------------------------ */
+
+char *machine_networks(struct machine *machine)
+{
+        GString *text = g_string_new(NULL);
+
+        for (guint i = 0; i < machine->networks->len; i++) {
+                char *line = net_describe(((struct network_card *)g_ptr_array_index(machine->networks, i))->net);
+
+                g_string_append_printf(text, "%s\n", line);
+                g_free(line);
+        }
+        return g_string_free(text, FALSE);
+}
+
+bool machine_set_link(struct machine *machine, const char *card, bool up, GError **error)
+{
+        struct net *net = network_find(machine, card, error);
+
+        if (net)
+                net_set_link(net, up);
+        return net;
+}
+
+bool machine_forward(struct machine *machine, const char *card, const char *forward, bool add, GError **error)
+{
+        struct net *net = network_find(machine, card, error);
+
+        return net && (add ? net_forward_add(net, forward, error) : net_forward_remove(net, forward, error));
+}
+
+bool machine_capture(struct machine *machine, const char *card, const char *path, GError **error)
+{
+        struct net *net = network_find(machine, card, error);
+
+        return net && net_capture(net, *path ? path : NULL, error);
+}
