@@ -101,6 +101,8 @@ struct block_image *raw_open(const char *path, unsigned flags, GError **error);
 int raw_fd(struct block_image *image);
 /* Nothing but content said that it is raw: a guest must not make it look like another format. */
 void raw_keep_raw(struct block_image *image);
+/* The descriptor through which the kernel may carry out a transfer by itself; -1: raw_driver must. */
+int raw_kernel_fd(struct block_image *image, uint64_t offset, const struct iovec *iov, unsigned count);
 
 /* Other formats and protocols, through NBD (nbd.c, serve.c). */
 struct block_image *nbd_open(const char *uri, const struct block_options *options, GError **error);

@@ -25,4 +25,6 @@ lodger_core_SOURCES += \
         src/block/serve.c \
         src/block/tool.c \
         src/block/tool.h \
-        src/block/tool_chain.c
+        src/block/tool_chain.c \
+        src/block/uring.c \
+        src/block/uring.h

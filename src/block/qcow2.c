@@ -52,6 +52,19 @@ int qcow2_corrupt(struct qcow2 *q, const char *what, uint64_t at)
         return EIO;
 }
 
+int qcow2_mark_corrupt(struct qcow2 *q, const char *what, uint64_t at)
+{
+        uint8_t bits[8];
+
+        /* Nobody writes to it any more before it has been repaired. */
+        if (q->version >= 3 && !q->image.read_only && !(q->incompatible & QCOW2_CORRUPT)) {
+                q->incompatible |= QCOW2_CORRUPT;
+                put_be64(bits, q->incompatible);
+                image_write(q->file, 72, bits, sizeof(bits));
+        }
+        return qcow2_corrupt(q, what, at);
+}
+
 static bool overlaps(uint64_t a, uint64_t a_size, uint64_t b, uint64_t b_size)
 {
         return a < b + b_size && b < a + a_size;
@@ -291,7 +304,7 @@ static int qcow2_writev(struct block_image *image, uint64_t offset, const struct
                         uint64_t in_cluster = qcow2_in_cluster(q, mapping.host);
 
                         if (qcow2_is_metadata(q, mapping.host - in_cluster, mapping.run + in_cluster))
-                                error = qcow2_corrupt(q, "a cluster of data", mapping.host);
+                                error = qcow2_mark_corrupt(q, "a cluster of data", mapping.host);
                 }
                 pthread_mutex_unlock(&q->lock);
                 if (!error)

@@ -180,8 +180,10 @@ struct block_image *qcow2_open(struct block_image *file, unsigned flags, GError 
 struct qcow2 *qcow2_of(struct block_image *image);
 /* Reads bytes of the file; zeroes past its end. */
 int qcow2_file_read(struct qcow2 *q, uint64_t offset, void *to, size_t size);
-/* Reports corruption once, and marks the image; gives EIO. */
+/* Reports corruption once; gives EIO. */
 int qcow2_corrupt(struct qcow2 *q, const char *what, uint64_t at);
+/* The same where writing on would make it worse: the image opens read-only until it is repaired. */
+int qcow2_mark_corrupt(struct qcow2 *q, const char *what, uint64_t at);
 /* Whether the range overlaps tables (header, L1, counts, snapshots, cached L2). */
 bool qcow2_is_metadata(const struct qcow2 *q, uint64_t offset, uint64_t size);
 

@@ -139,7 +139,7 @@ static int grow_reftable(struct qcow2 *q, uint64_t cluster)
         if (clusters << q->cluster_bits > QCOW2_REFTABLE_BYTES_MAX)
                 return EFBIG;
         if (qcow2_is_metadata(q, cluster << q->cluster_bits, (blocks + clusters) << q->cluster_bits))
-                return qcow2_corrupt(q, "a free cluster that is in use", cluster << q->cluster_bits);
+                return qcow2_mark_corrupt(q, "a free cluster that is in use", cluster << q->cluster_bits);
         table = g_new0(uint64_t, entries);
         memcpy(table, q->reftable, q->reftable_entries * sizeof(*table));
         bytes = g_malloc0(q->cluster_bytes);
@@ -189,7 +189,7 @@ static int add_block(struct qcow2 *q, uint64_t cluster)
         if (index >= q->reftable_entries)
                 return grow_reftable(q, cluster);
         if (qcow2_is_metadata(q, offset, q->cluster_bytes))
-                return qcow2_corrupt(q, "a free cluster that is in use", offset);
+                return qcow2_mark_corrupt(q, "a free cluster that is in use", offset);
         bytes = g_malloc0(q->cluster_bytes);
         qcow2_count_put(q, bytes, cluster & ((UINT64_C(1) << block_bits(q)) - 1), 1);
         error = image_write(q->file, offset, bytes, (size_t)q->cluster_bytes);
@@ -251,7 +251,7 @@ int qcow2_allocate(struct qcow2 *q, uint64_t most, uint64_t *offset, uint64_t *g
         *offset = first << q->cluster_bits;
         *got = end - first;
         if (qcow2_is_metadata(q, *offset, *got << q->cluster_bits))
-                return qcow2_corrupt(q, "a free cluster that is in use", *offset);
+                return qcow2_mark_corrupt(q, "a free cluster that is in use", *offset);
         *virgin = *offset >= q->virgin_from;
         q->virgin_from = MAX(q->virgin_from, end << q->cluster_bits);
         return 0;
@@ -275,7 +275,7 @@ int qcow2_allocate_row(struct qcow2 *q, uint64_t clusters, uint64_t *offset)
                 n++;
         }
         if (qcow2_is_metadata(q, first << q->cluster_bits, clusters << q->cluster_bits))
-                return qcow2_corrupt(q, "a free cluster that is in use", first << q->cluster_bits);
+                return qcow2_mark_corrupt(q, "a free cluster that is in use", first << q->cluster_bits);
         for (n = 0; n < clusters; n++) {
                 int error;
 

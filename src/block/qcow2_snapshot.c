@@ -66,7 +66,7 @@ static bool parse_entry(const uint8_t *at, size_t left, size_t *used, struct qco
 
 bool qcow2_read_snapshots(struct qcow2 *q, uint64_t offset, uint32_t count, GError **error)
 {
-        size_t size, at = 0, used;
+        size_t size, at = 0, used = 0;
         uint8_t *bytes;
         bool ok = true;
 

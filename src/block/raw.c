@@ -195,6 +195,15 @@ int raw_fd(struct block_image *image)
         return image->driver == &raw_driver ? ((struct raw *)image)->fd : -1;
 }
 
+int raw_kernel_fd(struct block_image *image, uint64_t offset, const struct iovec *iov, unsigned count)
+{
+        const struct raw *raw = (const struct raw *)image;
+
+        if (image->driver != &raw_driver || !count || count > IOV_MAX || (raw->probed && offset < IMAGE_PROBE_BYTES))
+                return -1;
+        return raw_choose_fd(raw, offset, iov, count);
+}
+
 void raw_keep_raw(struct block_image *image)
 {
         ((struct raw *)image)->probed = true;

@@ -6,6 +6,7 @@
  *                                              compared with what it must give.  MODEL: a raw copy of what the disk holds.
  *      image_ops crash FILE SEED               writes and flushes until it is killed; standard output is the log
  *      image_ops verify FILE LOG               after that: every flushed write is there
+ *      image_ops full FILE FILLER              fills the disk on a file system that has no room before FILLER is removed
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -206,6 +207,84 @@ static void run_crash(const char *path, unsigned seed)
         }
 }
 
+/* -- full ------------------------------------------------------------------------------------------------------------- */
+
+static bool told_full;
+
+static void told(void *opaque, struct block *which)
+{
+        (void)opaque;
+        if (which != block)
+                die("told of another image");
+        told_full = true;
+}
+
+static void run_loop(bool *until, const uint64_t *at_most, uint64_t most)
+{
+        lock_release(&lock);
+        while (!*until && *at_most > most)
+                g_main_context_iteration(NULL, TRUE);
+        lock_acquire(&lock);
+}
+
+static uint64_t unfinished;
+
+static void filled(void *opaque, int error)
+{
+        (void)opaque;
+        if (error)
+                die(g_strerror(error));
+        unfinished--;
+}
+
+static int run_full(const char *path, const char *filler)
+{
+        enum { BIG = 64 << 10 };
+        uint64_t size;
+        uint8_t *bytes;
+        bool never = false;
+
+        open_image(path);
+        block_on_full(block, told, NULL);
+        size = block_size_bytes(block) / BIG * BIG;
+        bytes = g_malloc(size);
+        for (uint64_t i = 0; i < size; i += 8)
+                memcpy(bytes + i, &i, 8);
+        for (uint64_t at = 0; at < size && !told_full; at += BIG) {
+                unfinished++;
+                block_write(block, at, bytes + at, BIG, filled, NULL);
+                run_loop(&told_full, &unfinished, 4);
+        }
+        if (!told_full)
+                die("the file system was never full");
+        if (block_drain(block) || !block_is_waiting(block))
+                die("nothing waits for room");
+        block_retry(block);             /* as full as before */
+        if (block_drain(block))
+                die("there was room");
+        unlink(filler);
+        block_retry(block);
+        for (uint64_t at = 0; at < size; at += BIG) {
+                unfinished++;
+                block_write(block, at, bytes + at, BIG, filled, NULL);
+                run_loop(&never, &unfinished, 4);
+        }
+        unfinished++;
+        block_flush(block, filled, NULL);
+        if (!block_drain(block) || unfinished)
+                die("requests got lost");
+        for (uint64_t at = 0; at < size; at += BIG) {
+                static uint8_t back[BIG];
+
+                if (!block_peek(block, at, back, BIG) || memcmp(back, bytes + at, BIG))
+                        die("what was written is not there");
+        }
+        block_close(block);
+        lock_release(&lock);
+        g_free(bytes);
+        return 0;
+}
+
 struct page {
         uint64_t flushed, last;         /* generations; a page has one of [flushed, last], or reads as zeroes */
         bool zero_possible;
@@ -276,5 +355,7 @@ int main(int argc, char **argv)
                 run_crash(argv[2], (unsigned)atoi(argv[3]));
         if (argc == 4 && !strcmp(argv[1], "verify"))
                 return run_verify(argv[2], argv[3]);
-        die("usage: image_ops random FILE SEED COUNT MODEL | crash FILE SEED | verify FILE LOG");
+        if (argc == 4 && !strcmp(argv[1], "full"))
+                return run_full(argv[2], argv[3]);
+        die("usage: image_ops random FILE SEED COUNT MODEL | crash FILE SEED | verify FILE LOG | full FILE FILLER");
 }
