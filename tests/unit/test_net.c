@@ -27,6 +27,9 @@ static void open_card(const char *class, void (*connect)(struct device *device, 
         struct net_options *options = net_options_parse("none,model=e1000,mac=52:54:00:01:02:03", NULL);
 
         rig_open(&rig);
+        lock_acquire(&rig.lock);
+        memory_map_ram(rig.memory, 0, 0, 4 << 20, false, 0, "RAM");
+        lock_release(&rig.lock);
         cable = net_new("net0", options, &rig.lock, NULL, NULL);
         ck_assert_ptr_nonnull(cable);
         net_options_free(options);

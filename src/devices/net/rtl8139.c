@@ -98,7 +98,6 @@ static void reset_registers(struct rtl8139 *rtl)
         memcpy(rtl->reg, mac, ETH_ADDRESS_BYTES);
         for (unsigned i = 0; i < 4; i++)
                 rtl_put32(rtl, R_TSD + 4 * i, TSD_OWN);
-        rtl->reg[R_CR] = CR_EMPTY;
         rtl_put16(rtl, R_CAPR, 0xfff0);
         rtl_put32(rtl, R_TCR, CHIP_VERSION_C_PLUS);
         rtl->reg[R_CONFIG1] = 0x0c;                     /* registers in I/O and memory */
