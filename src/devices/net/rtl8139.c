@@ -167,6 +167,8 @@ static uint8_t writable(const struct rtl8139 *rtl, unsigned offset)
         case R_ANLPAR ... R_CSCR + 1:
         case R_TPPOLL:
         case 0x5e:
+        case R_TPPOLL + 1 ... R_CPCR - 1:               /* the RTL8169 has registers here: drivers tell them apart by that */
+        case R_RDSAR + 9 ... RTL_REGISTERS - 1:
                 return 0;
         case R_CR:
                 return CR_TE | CR_RE;
