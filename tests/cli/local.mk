@@ -14,5 +14,5 @@ tests/cli/actor.elf: tests/cli/actor.c
 	        -o $@ $(srcdir)/tests/cli/actor.c
 
 EXTRA_DIST += tests/cli/actor.c tests/check-run tests/soak/boots tests/soak/debian \
-        tests/soak/make-debian-disk tests/README.md
+        tests/soak/invaders tests/soak/make-debian-disk tests/soak/memtest tests/README.md
 CLEANFILES += tests/cli/actor.elf

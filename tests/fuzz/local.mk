@@ -24,3 +24,8 @@ EXTRA_DIST += \
         tests/fuzz/corpus/decode/system \
         tests/fuzz/corpus/decode/too-long \
         tests/fuzz/corpus/decode/x87
+
+check_PROGRAMS += tests/fuzz/fuzz_devices
+tests_fuzz_fuzz_devices_SOURCES = tests/fuzz/fuzz_devices.c tests/fuzz/fuzz.h tests/fuzz/replay.c
+tests_fuzz_fuzz_devices_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/tests/fuzz
+tests_fuzz_fuzz_devices_LDADD = $(lodger_libs)
