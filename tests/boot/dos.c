@@ -297,6 +297,9 @@ static void test_mode(u8 mode, u16 width, u16 height, u16 colours)
         struct regs regs;
         int good;
 
+        /* Twice: SeaBIOS programs the CRTC before it says at which ports that is, so that the step between monochrome
+         * and colour comes out half done the first time. */
+        video(mode, 0, 0, 0);
         video(mode, 0, 0, 0);
         regs = video(0x0f00, 0, 0, 0);
         say("mode ");
