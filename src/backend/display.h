@@ -41,6 +41,9 @@ void surface_clear_damage(struct surface *surface);
 /* An image file of what the surface shows.  False with error set when it cannot be written. */
 bool surface_write_png(const struct surface *surface, const char *path, GError **error);
 
+/* The same as bytes, made smaller until neither side is longer than side_max pixels; NULL: it cannot be made. */
+GBytes *surface_make_png(const struct surface *surface, unsigned side_max);
+
 /* -- Text --------------------------------------------------------------------------------------- */
 
 /* A screen of text, row by row. */

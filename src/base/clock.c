@@ -250,6 +250,16 @@ void clock_stop(struct clock *clock)
         lock_release(&clock->lock);
 }
 
+bool clock_is_running(struct clock *clock)
+{
+        bool running;
+
+        lock_acquire(&clock->lock);
+        running = clock->running;
+        lock_release(&clock->lock);
+        return running;
+}
+
 void clock_set_ns(struct clock *clock, int64_t now_ns)
 {
         lock_acquire(&clock->lock);

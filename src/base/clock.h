@@ -24,6 +24,7 @@ void clock_free(struct clock *clock);
 int64_t clock_now_ns(struct clock *clock);      /* any thread */
 void clock_start(struct clock *clock);          /* runs from now on; created stopped */
 void clock_stop(struct clock *clock);
+bool clock_is_running(struct clock *clock);     /* any thread */
 /* Sets the present virtual time; only while stopped (restore of a snapshot). */
 void clock_set_ns(struct clock *clock, int64_t now_ns);
 

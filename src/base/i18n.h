@@ -13,6 +13,7 @@
 #define _(text) gettext(text)
 #else
 #define _(text) (text)
+#define ngettext(one, many, count) ((count) == 1 ? (one) : (many))
 #endif
 #define N_(text) (text)
 

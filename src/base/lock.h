@@ -12,10 +12,12 @@
 
 enum lock_rank {
         LOCK_RANK_MACHINE = 1,          /* devices, buses, timers, physical map */
+        LOCK_RANK_NET_WORK,             /* a network backend */
         LOCK_RANK_TRANSLATOR,           /* block table, code cache, links */
         LOCK_RANK_PAGES,                /* page states */
         LOCK_RANK_BLOCK,                /* the request queues of an image */
         LOCK_RANK_CPU_WAIT,             /* a vCPU's sleep */
+        LOCK_RANK_NET_QUEUE,            /* frames between a NIC and its backend */
         LOCK_RANK_CLOCK,                /* timer heap */
         LOCK_RANK_LOG,
 };

@@ -6,7 +6,8 @@
  *      waiting   block_read() and its like append it to its image's list; it stays there while an
  *                earlier request is in its way (request_conflicts(): block.h, rules 1 and 2)
  *      ready     nothing is in its way; it is on the ready queue
- *      running   a pool thread took it from there; up to WORKERS_PER_IMAGE at once
+ *      running   a pool thread took it from there; up to WORKERS_PER_IMAGE at once.  Or the kernel has it
+ *                (io_uring; reads and writes of raw images), and the main loop gets it back
  *      stalled   the disk was full; block_retry() makes it ready again
  *      done      the thread put it on the finished queue and woke the main loop
  *      gone      the main loop calls its completion with the machine lock held
@@ -120,11 +121,30 @@ static int request_run(struct block *block, struct request *request)
 /* Lock held: starts a worker for what is ready, if more may run. */
 static void block_call_worker(struct block *block);
 
-/* Lock held, by a worker: takes what nothing is in the way of any more from waiting to ready.  The worker
- * itself goes on with the first. */
-static void block_advance(struct block *block)
+/* Lock held: the kernel does it by itself; false when it cannot. */
+static bool block_give_kernel(struct block *block, struct request *request)
 {
-        bool first = true;
+        const struct block_image *image = block->image;
+        bool write = request->kind == REQUEST_WRITE;
+        int fd;
+
+        if (!block->uring || (!write && request->kind != REQUEST_READ) || !request->size || request->offset > image->size_bytes ||
+            request->size > image->size_bytes - request->offset)
+                return false;
+        if (write && (image->read_only || request->flags & BLOCK_FUA || block->cache == BLOCK_CACHE_WRITETHROUGH))
+                return false;
+        fd = raw_kernel_fd(block->image, request->offset, request->iov, request->count);
+        if (fd < 0 || !uring_submit(block->uring, fd, write, request->offset, request->iov, request->count, request))
+                return false;
+        request->state = RUNNING;
+        return true;
+}
+
+/* Lock held: takes what nothing is in the way of any more from waiting to ready.  A worker goes on with
+ * the first itself. */
+static void block_advance(struct block *block, bool is_worker)
+{
+        bool first = is_worker;
 
         if (!block->waiting)
                 return;
@@ -132,8 +152,10 @@ static void block_advance(struct block *block)
                 struct request *request = at->data;
 
                 if (request->state == WAITING && request_is_free(request)) {
-                        request->state = READY;
                         block->waiting--;
+                        if (block_give_kernel(block, request))
+                                continue;
+                        request->state = READY;
                         g_queue_push_tail(&block->ready, request);
                         if (!first)
                                 block_call_worker(block);
@@ -169,7 +191,7 @@ static void block_count(struct block *block, const struct request *request)
 }
 
 /* Lock held: a request has been carried out. */
-static void block_finish(struct block *block, struct request *request, int error)
+static void block_finish(struct block *block, struct request *request, int error, bool is_worker)
 {
         request->error = error;
         if (is_full(error) && block->full && request->kind != REQUEST_READ && request->kind != REQUEST_SETTLE) {
@@ -181,7 +203,7 @@ static void block_finish(struct block *block, struct request *request, int error
                 g_queue_unlink(&block->unfinished, &request->unfinished);
                 block_count(block, request);
                 g_queue_push_tail(&block->finished, request);
-                block_advance(block);
+                block_advance(block, is_worker);
                 if (request_modifies(request) && !block->dirty && block->image->driver->settle) {
                         block->dirty = true;
                         g_source_set_ready_time(block->settle_source, g_get_monotonic_time() + SETTLE_US);
@@ -205,7 +227,7 @@ static void block_work(gpointer data, gpointer unused)
                 lock_release(&block->lock);
                 error = request_run(block, request);
                 lock_acquire(&block->lock);
-                block_finish(block, request, error);
+                block_finish(block, request, error, true);
         }
         block->workers--;
         pthread_cond_broadcast(&block->changed);
@@ -230,6 +252,8 @@ static void block_call_worker(struct block *block)
 /* Lock held. */
 static void block_make_ready(struct block *block, struct request *request)
 {
+        if (block_give_kernel(block, request))
+                return;
         request->state = READY;
         g_queue_push_tail(&block->ready, request);
         block_call_worker(block);
@@ -264,6 +288,39 @@ static void block_submit(struct block *block, const struct request *model, const
         lock_release(&block->lock);
 }
 
+/* Lock held, main loop: what the kernel has carried out.  What it did not, or only in part, is begun again by a
+ * thread, which finds out why. */
+static void block_take_back(struct block *block)
+{
+        void *data;
+        int result;
+
+        while (uring_in_flight(block->uring) && uring_next(block->uring, &data, &result)) {
+                struct request *request = data;
+
+                if (result >= 0 && (uint64_t)result == request->size) {
+                        block_finish(block, request, 0, false);
+                        continue;
+                }
+                request->state = READY;
+                g_queue_push_tail(&block->ready, request);
+                block_call_worker(block);
+        }
+}
+
+/* Lock held, main loop: waits until a request has been carried out. */
+static void block_wait(struct block *block)
+{
+        if (uring_in_flight(block->uring)) {
+                lock_release(&block->lock);
+                uring_wait(block->uring);
+                lock_acquire(&block->lock);
+                block_take_back(block);
+        } else {
+                pthread_cond_wait(&block->changed, &block->lock.mutex);
+        }
+}
+
 /* -- Completions --------------------------------------------------------------------------------------- */
 
 /* Completes one finished request; false when there is none. */
@@ -295,6 +352,12 @@ static gboolean block_dispatch(GSource *source, GSourceFunc callback, gpointer d
         (void)data;
         g_source_set_ready_time(source, -1);
         lock_acquire(machine_lock);
+        if (block->uring) {
+                lock_acquire(&block->lock);
+                uring_clear_event(block->uring);
+                block_take_back(block);
+                lock_release(&block->lock);
+        }
         /* A completion may close the image (a CD that its guest ejects does not, but rules change). */
         while (!g_source_is_destroyed(source) && block_complete_one(block))
                 ;
@@ -345,7 +408,7 @@ bool block_drain(struct block *block)
                         block_complete_one(block);
                         lock_acquire(&block->lock);
                 } else if (g_queue_get_length(&block->unfinished) > held) {
-                        pthread_cond_wait(&block->changed, &block->lock.mutex);
+                        block_wait(block);
                 } else {
                         break;
                 }
@@ -476,6 +539,9 @@ static GSource *block_attach(struct block *block, GSourceFuncs *funcs, const cha
         return source;
 }
 
+/* The main loop's. */
+static GList *open_blocks;
+
 struct block *block_open(const char *path, const struct block_options *options, struct lock *machine_lock,
                          GError **error)
 {
@@ -509,7 +575,16 @@ struct block *block_open(const char *path, const struct block_options *options, 
         g_queue_init(&block->finished);
         block->source = block_attach(block, &block_source_funcs, "block completions");
         block->settle_source = block_attach(block, &settle_source_funcs, "block settling");
+        block->uring = raw_fd(image) >= 0 ? uring_new() : NULL;
+        if (block->uring)
+                g_source_add_unix_fd(block->source, uring_event_fd(block->uring), G_IO_IN);
+        open_blocks = g_list_prepend(open_blocks, block);
         return block;
+}
+
+void block_foreach(void (*fn)(struct block *block, void *opaque), void *opaque)
+{
+        g_list_foreach(open_blocks, (GFunc)(void (*)(void))fn, opaque);
 }
 
 static void request_drop(gpointer data)
@@ -521,10 +596,12 @@ void block_close(struct block *block)
 {
         if (!block)
                 return;
+        open_blocks = g_list_remove(open_blocks, block);
         lock_acquire(&block->lock);
-        while (block->workers || (g_queue_get_length(&block->unfinished) && !block->stalled))
-                pthread_cond_wait(&block->changed, &block->lock.mutex);
+        while (block->workers || uring_in_flight(block->uring) || (g_queue_get_length(&block->unfinished) && !block->stalled))
+                block_wait(block);
         lock_release(&block->lock);
+        uring_free(block->uring);
         g_source_destroy(block->source);
         g_source_unref(block->source);
         g_source_destroy(block->settle_source);

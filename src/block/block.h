@@ -63,6 +63,9 @@ struct block *block_open(const char *path, const struct block_options *options, 
  * lock held.  NULL is allowed. */
 void block_close(struct block *block);
 
+/* Calls fn for each open image of this process.  Main-loop thread, machine lock held. */
+void block_foreach(void (*fn)(struct block *block, void *opaque), void *opaque);
+
 const char *block_path(const struct block *block);
 const char *block_format(const struct block *block);            /* "raw", "qcow2" ... */
 const char *block_serial(const struct block *block);            /* NULL: none was chosen */
@@ -70,6 +73,9 @@ uint64_t block_size_bytes(const struct block *block);
 bool block_is_read_only(const struct block *block);
 bool block_can_discard(const struct block *block);              /* whether a controller should offer TRIM or UNMAP */
 bool block_has_write_cache(const struct block *block);          /* false: completed writes are durable */
+
+/* The format whose signature the first 2048 bytes of a file have; "raw" when none. */
+const char *block_format_of(const uint8_t *bytes, size_t size);
 
 /* -- Requests ------------------------------------------------------------------------------------ */
 

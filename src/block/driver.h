@@ -56,10 +56,20 @@ struct block_image {
 
 /* Opens an image of any format with what it is based upon. */
 struct block_image *image_open(const char *path, const struct block_options *options, GError **error);
+enum {
+        IMAGE_NO_BACKING = 1 << 0,      /* leave backing files closed */
+        IMAGE_NO_LOCK = 1 << 1,         /* only look, whoever writes */
+        IMAGE_FOR_CHECK = 1 << 2,       /* damaged images open too, and are not repaired; implies NO_BACKING */
+};
+struct block_image *image_open_as(const char *path, const struct block_options *options, unsigned flags, GError **error);
+/* Opens the backing file that a qcow2 image names; true when it names none. */
+bool image_open_backing(struct block_image *image, const struct block_options *options, GError **error);
+/* Where a backing file is that an image at `path` names so; caller frees. */
+char *image_backing_path(const char *path, const char *name);
+/* "nbd:", "https:" ...: the name is not that of a file. */
+bool image_is_protocol(const char *name);
 /* Flushes (unless read-only) and closes; NULL is allowed. */
 void image_close(struct block_image *image);
-/* The format whose signature the first bytes have; "raw" when none. */
-const char *image_format_of(const uint8_t *bytes, size_t size);
 enum { IMAGE_PROBE_BYTES = 2048 };
 
 /* -- image_io.c: calls with one buffer, and what drivers may leave out -------------------------------- */
@@ -84,12 +94,19 @@ bool is_all_zero(const void *bytes, size_t size);
 
 enum {
         RAW_READ_ONLY = 1 << 0, RAW_EMPTY_OK = 1 << 1, RAW_NO_LOCK = 1 << 2, RAW_DIRECT = 1 << 3,
-        RAW_PROBED = 1 << 4,            /* a guest must not make it look like another format */
-        RAW_CREATE = 1 << 5,            /* a new file, or an old one emptied */
-        RAW_NO_FSYNC = 1 << 6,
+        RAW_CREATE = 1 << 4,            /* a new file, or an old one emptied */
+        RAW_NO_FSYNC = 1 << 5,
 };
 struct block_image *raw_open(const char *path, unsigned flags, GError **error);
 int raw_fd(struct block_image *image);
+/* Nothing but content said that it is raw: a guest must not make it look like another format. */
+void raw_keep_raw(struct block_image *image);
+/* The descriptor through which the kernel may carry out a transfer by itself; -1: raw_driver must. */
+int raw_kernel_fd(struct block_image *image, uint64_t offset, const struct iovec *iov, unsigned count);
+
+/* Other formats and protocols, through NBD (nbd.c, serve.c). */
+struct block_image *nbd_open(const char *uri, const struct block_options *options, GError **error);
+struct block_image *serve_open(const char *path, const char *format, const struct block_options *options, GError **error);
 
 /* Takes the base over (also when it fails); the base is only read. */
 struct block_image *overlay_open(struct block_image *base, GError **error);

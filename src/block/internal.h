@@ -4,6 +4,7 @@
 #define LODGER_BLOCK_INTERNAL_H
 
 #include "block/driver.h"
+#include "block/uring.h"
 
 struct block {
         struct block_image *image;
@@ -20,6 +21,7 @@ struct block {
         GQueue ready, finished;
         unsigned waiting, stalled;      /* how many of the unfinished ones */
         unsigned workers;
+        struct uring *uring;            /* of a raw image, where the kernel lets us; or NULL */
         bool dirty;                     /* settle_source is set */
         bool tell_full;
         block_full *full;

@@ -93,7 +93,7 @@ static bool raw_would_change_format(const struct raw *raw, uint64_t offset, cons
         if (raw_move(raw, 0, &all, 1, false))
                 return false;
         iov_take(from, count, 0, bytes + offset, MIN(iov_size(from, count), (size_t)(end - offset)));
-        return strcmp(image_format_of(bytes, (size_t)end), "raw") != 0;
+        return strcmp(block_format_of(bytes, (size_t)end), "raw") != 0;
 }
 
 static int raw_writev(struct block_image *image, uint64_t offset, const struct iovec *from, unsigned count)
@@ -195,6 +195,20 @@ int raw_fd(struct block_image *image)
         return image->driver == &raw_driver ? ((struct raw *)image)->fd : -1;
 }
 
+int raw_kernel_fd(struct block_image *image, uint64_t offset, const struct iovec *iov, unsigned count)
+{
+        const struct raw *raw = (const struct raw *)image;
+
+        if (image->driver != &raw_driver || !count || count > IOV_MAX || (raw->probed && offset < IMAGE_PROBE_BYTES))
+                return -1;
+        return raw_choose_fd(raw, offset, iov, count);
+}
+
+void raw_keep_raw(struct block_image *image)
+{
+        ((struct raw *)image)->probed = true;
+}
+
 static const char *raw_remedy(int error, bool read_only)
 {
         if (error == EACCES || error == EROFS || error == EPERM)
@@ -254,7 +268,6 @@ struct block_image *raw_open(const char *path, unsigned flags, GError **error)
                                            .path = g_strdup(path) };
         raw->fd = fd;
         raw->direct_fd = flags & RAW_DIRECT ? open_direct(fd, read_only) : -1;
-        raw->probed = flags & RAW_PROBED;
         raw->no_fsync = flags & RAW_NO_FSYNC;
         return &raw->image;
 fail:

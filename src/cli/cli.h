@@ -23,6 +23,8 @@ int create_main(int argc, char **argv);
 int delete_main(int argc, char **argv);
 int doctor_main(int argc, char **argv);
 int eject_main(int argc, char **argv);
+int image_main(int argc, char **argv);
+int engine_main(int argc, char **argv);
 int info_main(int argc, char **argv);
 int insert_main(int argc, char **argv);
 int key_main(int argc, char **argv);
@@ -36,9 +38,11 @@ int screen_main(int argc, char **argv);
 int screenshot_main(int argc, char **argv);
 int set_main(int argc, char **argv);
 int show_main(int argc, char **argv);
+int snapshot_main(int argc, char **argv);
 int start_main(int argc, char **argv);
 int stats_main(int argc, char **argv);
 int stop_main(int argc, char **argv);
+int suspend_main(int argc, char **argv);
 int type_main(int argc, char **argv);
 
 /* Prints "lodger COMMAND: message" on standard error and gives status back. */

@@ -152,21 +152,6 @@ static struct finding check_cpu(void)
                            _("guests see what the CPU has; nested virtual machines may hide features: pass the host's CPU through"));
 }
 
-static struct finding check_kvm(void)
-{
-        struct stat info;
-        int fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
-
-        if (fd >= 0) {
-                close(fd);
-                return finding_new(VERDICT_OK, g_strdup(_("/dev/kvm can be opened; this version does not use it")), NULL);
-        }
-        if (stat("/dev/kvm", &info) < 0)
-                return finding_new(VERDICT_NOTE, g_strdup(_("no /dev/kvm; Lodger does not need it")), NULL);
-        return finding_new(VERDICT_NOTE, g_strdup_printf(_("/dev/kvm: %s; Lodger does not need it"), g_strerror(errno)),
-                           _("for programs that do: add yourself to the group kvm"));
-}
-
 static struct finding check_firmware(void)
 {
         GError *error = NULL;
@@ -196,11 +181,10 @@ static const struct {
         { N_("address space"), check_address_space },
         { N_("open files"), check_files },
         { N_("firmware"), check_firmware },
-        { N_("KVM"), check_kvm },
 };
 
 /* In the order in which --engine auto tries them. */
-static const char *const engines[] = { "dbt" };
+static const char *const engines[] = { "kvm", "dbt" };
 
 int doctor_main(int argc, char **argv)
 {
@@ -220,7 +204,7 @@ int doctor_main(int argc, char **argv)
                 char *subject = g_strdup_printf(_("engine %s"), engines[i]);
                 char *why = NULL;
                 bool can_run = engine_probe(engines[i], &why);
-                struct finding finding = { can_run ? VERDICT_OK : VERDICT_BAD, why, NULL };
+                struct finding finding = { can_run ? VERDICT_OK : !strcmp(engines[i], "kvm") ? VERDICT_NOTE : VERDICT_BAD, why, NULL };
 
                 if (can_run && chosen == NULL)
                         chosen = engines[i];

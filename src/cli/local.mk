@@ -7,6 +7,10 @@ lodger_SOURCES += \
         src/cli/define.c \
         src/cli/doctor.c \
         src/cli/eject.c \
+        src/cli/image.c \
+        src/cli/image.h \
+        src/cli/image_print.c \
+        src/cli/engine.c \
         src/cli/info.c \
         src/cli/insert.c \
         src/cli/key.c \
@@ -21,6 +25,9 @@ lodger_SOURCES += \
         src/cli/screenshot.c \
         src/cli/session.c \
         src/cli/session.h \
+        src/cli/snapshot.c \
+        src/cli/snapshot_show.c \
+        src/cli/snapshot_show.h \
         src/cli/start.c \
         src/cli/stats.c \
         src/cli/stop.c \

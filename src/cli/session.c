@@ -15,7 +15,9 @@
 #include "control/control.h"
 #include "control/place.h"
 #include "gdb/gdb.h"
+#include "machine/checkpoint.h"
 #include "machine/machine.h"
+#include "snapshot/reader.h"
 
 int session_fail(const char *command, GError *error)
 {
@@ -88,6 +90,7 @@ static gboolean tell_running(gpointer opaque)
 /* Runs the machine of a complete configuration. */
 static int run(const struct session *session, const struct machine_config *config, struct control *control)
 {
+        const char *restore = options_text(session->options, OPTION_RESTORE);
         const char *gdb_spec = options_text(session->options, OPTION_GDB);
         struct gdb_server *gdb = NULL;
         enum machine_end end;
@@ -95,6 +98,8 @@ static int run(const struct session *session, const struct machine_config *confi
         int status = EXIT_HOST;
         struct machine *machine = machine_new(config, &error);
 
+        if (machine && restore && !machine_restore(machine, restore, &error))
+                g_clear_pointer(&machine, machine_free);
         if (machine && control)
                 control_serve(control, machine);
         if (machine && gdb_spec)
@@ -110,11 +115,35 @@ static int run(const struct session *session, const struct machine_config *confi
         return status;
 }
 
+/* What a snapshot needs and the options leave open, it says itself. */
+static bool complete_from_snapshot(const struct session *session, struct machine_config *config, struct snapshot_info *info, int *status)
+{
+        const char *restore = options_text(session->options, OPTION_RESTORE);
+        uint8_t id[SNAPSHOT_ID_BYTES];
+        GError *error = NULL;
+        uint64_t bytes;
+
+        if (!restore)
+                return true;
+        if (!snapshot_read_info(restore, info, id, &bytes, &error)) {
+                *status = session_fail(session->command, error);
+                return false;
+        }
+        if (!options_text(session->options, OPTION_MEMORY))
+                config->memory_bytes = info->memory_bytes;
+        if (!options_text(session->options, OPTION_CPUS))
+                config->cpus = (unsigned)info->cpus;
+        if (!options_text(session->options, OPTION_CPU))
+                config->cpu_model = info->cpu_model;
+        return true;
+}
+
 int session_run(const struct session *session)
 {
         static char stdio[] = "stdio";
         const char *given = options_text(session->options, OPTION_NAME);
         char *name = given ? g_strdup(given) : g_strdup_printf("lodger-%d", (int)getpid());
+        struct snapshot_info info = { 0 };
         struct machine_config config;
         struct control *control;
         int status;
@@ -124,7 +153,11 @@ int session_run(const struct session *session)
                 config.name = name;
                 if (!options_text(session->options, OPTION_SERIAL))
                         g_ptr_array_add(config.serials, stdio);
-                status = run(session, &config, control);
+                if (complete_from_snapshot(session, &config, &info, &status))
+                        status = run(session, &config, control);
+                else
+                        control_free(control);
+                snapshot_info_clear(&info);
                 options_config_clear(&config);
         }
         g_free(name);

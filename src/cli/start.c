@@ -18,6 +18,7 @@
 #include "cli/cli.h"
 #include "cli/session.h"
 #include "library/library.h"
+#include "library/timeline.h"
 
 /* The machine's process: its output goes to the log from here on. */
 static bool become_background(int log)
@@ -33,13 +34,20 @@ static bool become_background(int log)
         return ok;
 }
 
+struct report {
+        const char *name;
+        int pipe_end;
+};
+
 static void tell_parent(void *opaque)
 {
-        int *pipe_end = opaque;
+        struct report *report = opaque;
 
-        (void)!write(*pipe_end, "", 1);
-        close(*pipe_end);
-        *pipe_end = -1;
+        /* From here on the state is the machine's own. */
+        timeline_resumed(report->name);
+        (void)!write(report->pipe_end, "", 1);
+        close(report->pipe_end);
+        report->pipe_end = -1;
 }
 
 /* The log of this run, with that of the one before kept beside it; -1 with error set. */
@@ -111,7 +119,8 @@ static int start_process(const struct option_set *options, const char *folder)
         }
         child = fork();
         if (child == 0) {
-                struct session session = { .command = "start", .options = options, .running = tell_parent, .opaque = &ends[1],
+                struct report report = { name, ends[1] };
+                struct session session = { .command = "start", .options = options, .running = tell_parent, .opaque = &report,
                                            .detached = true };
 
                 close(ends[0]);
@@ -129,8 +138,9 @@ out:
         return status;
 }
 
-static int start(const char *name, bool headless)
+static int start(const char *name, bool headless, bool cold)
 {
+        char *resume;
         struct definition *definition;
         struct option_set options = { 0 };
         GError *error = NULL;
@@ -144,6 +154,10 @@ static int start(const char *name, bool headless)
                 return session_fail("start", error);
         }
         definition_options(definition, &options);
+        resume = cold ? NULL : timeline_resume_path(name);
+        if (resume)
+                options_set(&options, OPTION_RESTORE, resume);
+        g_free(resume);
         if (headless)
                 options_set(&options, OPTION_DISPLAY, "none");
         /* The child inherits the lock, and holds it after this process has gone. */
@@ -157,9 +171,10 @@ static int start(const char *name, bool headless)
 
 int start_main(int argc, char **argv)
 {
-        gboolean headless = FALSE;
+        gboolean headless = FALSE, cold = FALSE;
         const GOptionEntry entries[] = {
                 { "headless", 0, 0, G_OPTION_ARG_NONE, &headless, N_("show no window"), NULL },
+                { "cold", 0, 0, G_OPTION_ARG_NONE, &cold, N_("from power-on, also when it was suspended or a snapshot restored"), NULL },
                 { NULL, 0, 0, G_OPTION_ARG_NONE, NULL, NULL, NULL }
         };
         GOptionContext *context = g_option_context_new(_("NAME"));
@@ -169,7 +184,7 @@ int start_main(int argc, char **argv)
         g_option_context_set_description(context, _("What the machine's process says is in the file \"log\" of the machine's folder."));
         g_option_context_add_main_entries(context, entries, NULL);
         if (cli_parse(context, "start", &argc, &argv, &status))
-                status = argc == 2 ? start(argv[1], headless)
+                status = argc == 2 ? start(argv[1], headless, cold)
                                    : cli_fail(EXIT_USAGE, "start", "%s", _("name one machine; \"lodger list --all\" shows them"));
         g_option_context_free(context);
         return status;

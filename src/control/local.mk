@@ -13,7 +13,9 @@ lodger_core_SOURCES += \
         src/control/place.c \
         src/control/place.h \
         src/control/screen.c \
-        src/control/screen.h
+        src/control/screen.h \
+        src/control/snapshots.c \
+        src/control/snapshots.h
 
 # Both sides of the interface, from its description.
 control_interface = data/org.lodger.Machine1.xml

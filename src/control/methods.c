@@ -12,11 +12,13 @@
 #include "control/keys.h"
 #include "control/methods.h"
 #include "control/screen.h"
+#include "control/snapshots.h"
 #include "machine/manage.h"
 
 #define HANDLED TRUE            /* of a handler: the answer has been given */
 
 struct methods {
+        struct machine *machine;
         struct screen *screen;
         struct keys *keys;
         ControlMachine1 *object;
@@ -62,6 +64,13 @@ static char *make_valid(char *text)
 static void tell_state(ControlMachine1 *object, struct machine *machine)
 {
         control_machine1_set_state(object, machine_is_paused(machine) ? "paused" : "running");
+}
+
+static void state_changed(void *opaque)
+{
+        struct methods *methods = opaque;
+
+        tell_state(methods->object, methods->machine);
 }
 
 static gboolean handle_get_uptime(ControlMachine1 *object, GDBusMethodInvocation *call, struct machine *machine)
@@ -283,6 +292,17 @@ static gboolean handle_set_mouse_buttons(ControlMachine1 *object, GDBusMethodInv
 
 /* -- The object ---------------------------------------------------------------------------------- */
 
+static gboolean handle_set_engine(ControlMachine1 *object, GDBusMethodInvocation *call, const char *engine, struct machine *machine)
+{
+        GError *error = NULL;
+
+        if (!machine_set_engine(machine, engine, &error))
+                return refuse(call, error);
+        control_machine1_set_engine(object, machine_engine_name(machine));
+        control_machine1_complete_set_engine(object, call);
+        return HANDLED;
+}
+
 struct methods *methods_new(struct machine *machine)
 {
         static const struct { const char *signal; GCallback handler; } handlers[] = {
@@ -291,6 +311,7 @@ struct methods *methods_new(struct machine *machine)
                 { "handle-reset", G_CALLBACK(handle_reset) },
                 { "handle-pause", G_CALLBACK(handle_pause) },
                 { "handle-resume", G_CALLBACK(handle_resume) },
+                { "handle-set-engine", G_CALLBACK(handle_set_engine) },
                 { "handle-info", G_CALLBACK(handle_info) },
                 { "handle-stats", G_CALLBACK(handle_stats) },
                 { "handle-eject", G_CALLBACK(handle_eject) },
@@ -308,6 +329,8 @@ struct methods *methods_new(struct machine *machine)
         methods->screen = screen_new(machine);
         methods->keys = keys_new(machine);
         methods->object = object;
+        methods->machine = machine;
+        machine_watch_state(machine, state_changed, methods);
         control_machine1_set_name(object, machine_name(machine));
         control_machine1_set_engine(object, machine_engine_name(machine));
         control_machine1_set_memory(object, machine_memory_bytes(machine));
@@ -315,6 +338,7 @@ struct methods *methods_new(struct machine *machine)
         tell_state(object, machine);
         for (gsize i = 0; i < G_N_ELEMENTS(handlers); i++)
                 g_signal_connect(object, handlers[i].signal, handlers[i].handler, machine);
+        snapshots_connect(object, machine);
         g_signal_connect(object, "handle-watch-framebuffer", G_CALLBACK(handle_watch), methods);
         g_signal_connect(object, "handle-unwatch-framebuffer", G_CALLBACK(handle_unwatch), methods);
         g_signal_connect(object, "handle-set-key", G_CALLBACK(handle_set_key), methods);
@@ -325,6 +349,7 @@ void methods_free(struct methods *methods)
 {
         if (!methods)
                 return;
+        machine_watch_state(methods->machine, NULL, NULL);
         screen_free(methods->screen);
         keys_free(methods->keys);
         g_object_unref(methods->object);

@@ -71,6 +71,7 @@ static void page_write(struct cpu *cpu, gpa_t gpa, const uint8_t *from, unsigned
 
         switch (page.kind) {
         case PAGE_RAM:
+                memory_before_write(cpu->memory, &page);
                 copy_bytes(page.host + (gpa & ~PAGE_MASK), from, size);
                 if (page.state) {
                         cpu_host_begin(cpu);
@@ -212,6 +213,7 @@ static bool access_lock_byte(struct cpu *cpu, gva_t linear, uint8_t and, uint8_t
         page = memory_page(cpu->memory, translation.gpa);
         if (page.kind != PAGE_RAM)              /* ROM keeps its bits; a device has none to keep */
                 return true;
+        memory_before_write(cpu->memory, &page);
         at = page.host + (translation.gpa & ~PAGE_MASK);
         if (or)
                 __atomic_fetch_or(at, or, __ATOMIC_SEQ_CST);

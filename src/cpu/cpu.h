@@ -141,6 +141,15 @@ struct cpu_fpu {
         uint16_t cs, ds, op;
 };
 
+/* KVM's paravirtual MSRs (paravirt.h), and what the structures in guest memory hold that they point to. */
+struct cpu_paravirt {
+        uint64_t system_time, wall_clock, steal_time;   /* as written */
+        uint64_t steal_ns;
+        uint32_t clock_version, wall_version, steal_version;
+        uint64_t steal_seen_ns;         /* host side: the thread's count when last looked at; 0: not yet */
+        uint64_t steal_tsc;             /* host side: when that was */
+};
+
 struct cpu;
 struct cpu_model;
 struct lapic;
@@ -179,12 +188,15 @@ struct cpu {
         uint64_t efer;
         uint64_t dr[8];
         uint64_t pdpte[4];              /* PAE: loaded with CR3 (SDM 3A 4.4.1) */
-        uint64_t tsc_offset;
+        uint64_t tsc_offset;            /* guest's counter minus the host's; host side */
+        uint64_t tsc_adjust;            /* IA32_TSC_ADJUST: what the guest itself has added */
+        uint64_t tsc_stopped;           /* guest's counter while the machine stands still */
         uint64_t sysenter_cs, sysenter_esp, sysenter_eip;
         uint64_t star, lstar, cstar, sfmask, kernel_gs_base, tsc_aux;
         uint64_t pat, apic_base, misc_enable, spec_ctrl;
         uint64_t mtrr_def_type, mtrr_fixed[11], mtrr_var[16];
         uint64_t xcr0;
+        struct cpu_paravirt pv;
         struct pending_exception exception;
         struct cpu_fpu fpu;
         bool nmi_blocked;               /* until IRET */

@@ -12,6 +12,7 @@
 #include "cpu/cpuid.h"
 #include "cpu/fpu.h"
 #include "cpu/msr.h"
+#include "cpu/paravirt.h"
 
 enum { AREA_WITH_AVX = FPU_AVX + 256 };
 
@@ -19,8 +20,10 @@ enum { EDX_APIC = 1 << 9, ECX_OSXSAVE = 1 << 27 };
 #define ECX_HYPERVISOR (1u << 31)
 /* Leaf 7. */
 enum { EBX_TSC_ADJUST = 1 << 1, EBX_NO_FPU_CS_DS = 1 << 13, EDX_SPEC_CTRL = 1 << 26, EDX_ARCH_CAPABILITIES = 1 << 29 };
+/* Leaf 7, subleaf 2: a bit of IA32_SPEC_CTRL spares kernels clearing the branch history on every system call. */
+enum { EDX_BHI_CTRL = 1 << 4 };
 
-enum { HYPERVISOR_LEAF = 0x40000000, HYPERVISOR_LAST = 0x40000010 };
+enum { HYPERVISOR_LEAF = 0x40000000, HYPERVISOR_FEATURES = 0x40000001, HYPERVISOR_LAST = 0x40000010 };
 
 uint32_t cpuid_signature(const struct cpu_model *model)
 {
@@ -68,8 +71,11 @@ static void leaf_4(uint32_t subleaf, uint32_t out[4])
 
 static void leaf_7(const struct cpu_model *model, uint32_t subleaf, uint32_t out[4])
 {
+        if (subleaf == 2 && model->arch_capabilities)
+                out[3] = EDX_BHI_CTRL;
         if (subleaf)
                 return;
+        out[0] = model->arch_capabilities ? 2 : 0;
         out[1] = model->feature_words[CPUID_7B];
         out[2] = model->feature_words[CPUID_7C];
         /* MSR_TSC_ADJUST: with it, kernels trust the time stamp counter and watch it no more. */
@@ -143,13 +149,16 @@ static void leaf_extended(const struct cpu_model *model, uint32_t leaf, uint32_t
         }
 }
 
-/* Ours: nobody's paravirtual interface, but the leaf most hypervisors tell the frequencies by. */
+/* KVM's leaves, whose interface guests know (paravirt.c), and the one most hypervisors tell the frequencies by. */
 static void leaf_hypervisor(const struct cpu_model *model, uint32_t leaf, uint32_t out[4])
 {
         switch (leaf) {
         case HYPERVISOR_LEAF:
                 out[0] = HYPERVISOR_LAST;
-                __builtin_memcpy(&out[1], "LodgerLodger", 12);
+                __builtin_memcpy(&out[1], "KVMKVMKVM\0\0", 12);
+                break;
+        case HYPERVISOR_FEATURES:
+                out[0] = PV_FEATURES;
                 break;
         case HYPERVISOR_LAST:
                 out[0] = (uint32_t)(model->tsc_hz / 1000);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * lapic.c - the local APIC of one vCPU (SDM 3A chapter 11), in xAPIC mode.
+ * lapic.c - the local APIC of one vCPU (SDM 3A chapter 11), in xAPIC and x2APIC mode (x2apic.c has the MSRs).
  *
  * Interrupts take two ways to a vCPU.  Messages (IOAPIC, IPI, local vector table) set a bit in IRR and
  * are taken by priority.  The interrupt controller pair's output comes in on LINT0; while that entry
@@ -11,8 +11,11 @@
  * current count is computed when read.  Periods that the guest had no chance to see (the vector was
  * still in IRR, or the host was busy) are kept and delivered one at each EOI: late, not lost.
  *
- * Not modelled: x2APIC and TSC-deadline modes (no model offers them yet), SMI, performance, thermal and
- * CMCI sources (their entries can be written and never fire), arbitration priority.
+ * In TSC-deadline mode the host's timer is set for when the TSC will have come that far, and looks at the TSC when it
+ * fires: after a pause of the machine, whose clock stood still, both are late together.
+ *
+ * Not modelled: SMI, performance, thermal and CMCI sources (their entries can be written and never fire), arbitration
+ * priority.
  *
  * Guest quirks that matter: firmware probes with the APIC software-disabled and expects interrupt
  * controller interrupts to arrive, so a software-disabled APIC passes LINT0 as a disabled one does.
@@ -33,7 +36,8 @@ enum {
         REG_LVT_LAST = 0x370, REG_INITIAL = 0x380, REG_CURRENT = 0x390, REG_DIVIDE = 0x3e0,
 };
 enum lvt { LVT_TIMER, LVT_THERMAL, LVT_PERFORMANCE, LVT_LINT0, LVT_LINT1, LVT_ERROR, LVTS };
-enum { LVT_VECTOR = 0xff, LVT_MODE_SHIFT = 8, LVT_LEVEL = 1 << 15, LVT_MASKED = 1 << 16, LVT_PERIODIC = 1 << 17 };
+enum { LVT_VECTOR = 0xff, LVT_MODE_SHIFT = 8, LVT_LEVEL = 1 << 15, LVT_MASKED = 1 << 16, LVT_PERIODIC = 1 << 17,
+       LVT_DEADLINE = 1 << 18 };
 enum { SVR_ENABLED = 1 << 8, SVR_WRITABLE = 0x3ff };
 enum { ICR_MODE_SHIFT = 8, ICR_LOGICAL = 1 << 11, ICR_ASSERT = 1 << 14, ICR_LEVEL = 1 << 15, ICR_SHORTHAND_SHIFT = 18,
        ICR_WRITABLE = 0xccfff & ~(1 << 12) };
@@ -43,7 +47,7 @@ enum { APIC_VERSION = 0x14 | (LVTS - 1) << 16 };
 
 /* What each LVT entry lets a guest write: vector, mask; mode; polarity and trigger; timer mode. */
 static const uint32_t lvt_writable[LVTS] = {
-        [LVT_TIMER] = LVT_VECTOR | LVT_MASKED | LVT_PERIODIC,
+        [LVT_TIMER] = LVT_VECTOR | LVT_MASKED | LVT_PERIODIC | LVT_DEADLINE,
         [LVT_THERMAL] = LVT_VECTOR | LVT_MASKED | 7 << LVT_MODE_SHIFT,
         [LVT_PERFORMANCE] = LVT_VECTOR | LVT_MASKED | 7 << LVT_MODE_SHIFT,
         [LVT_LINT0] = LVT_VECTOR | LVT_MASKED | 7 << LVT_MODE_SHIFT | 1 << 13 | LVT_LEVEL,
@@ -77,6 +81,11 @@ struct lapic {
         bool lint[2];                   /* levels of the pins */
         bool extint;                    /* a message of mode ExtINT waits */
         uint8_t sipi_page;
+        uint64_t deadline;              /* IA32_TSC_DEADLINE; 0: not armed */
+        uint64_t tsc_offset;            /* the vCPU's, when it last mattered: cpu->tsc_offset is its thread's own */
+
+        /* -- Derived. -- */
+        uint64_t base;                  /* IA32_APIC_BASE as other threads may read it */
 
         /* -- Host. -- */
         struct cpu *cpu;
@@ -109,6 +118,9 @@ const struct state_field lapic_state[] = {
         STATE_BOOL(struct lapic, lint),
         STATE_BOOL(struct lapic, extint),
         STATE_U8(struct lapic, sipi_page),
+        STATE_U64(struct lapic, deadline),
+        STATE_U64(struct lapic, tsc_offset),
+        STATE_SKIP(struct lapic, base, "IA32_APIC_BASE, which the vCPU saves"),
         STATE_SKIP(struct lapic, cpu, "host pointer"),
         STATE_SKIP(struct lapic, clock, "host pointer"),
         STATE_SKIP(struct lapic, lock, "host pointer"),
@@ -124,8 +136,10 @@ static __thread struct lapic *thread_lapic;
 
 static bool globally_enabled(const struct lapic *lapic)
 {
-        return cpu_has(lapic->cpu, FEATURE_APIC) && (lapic->cpu->apic_base & APIC_BASE_ENABLE);
+        return cpu_has(lapic->cpu, FEATURE_APIC) && (lapic->base & APIC_BASE_ENABLE);
 }
+
+static bool x2apic(const struct lapic *lapic) { return lapic->base & APIC_BASE_X2APIC; }
 
 static bool enabled(const struct lapic *lapic)
 {
@@ -272,6 +286,30 @@ static uint32_t current_count(const struct lapic *lapic, int64_t now_ns)
         return lapic->initial - (uint32_t)((ticks - lapic->count) % lapic->initial);
 }
 
+static bool deadline_mode(const struct lapic *lapic) { return lapic->lvt[LVT_TIMER] & LVT_DEADLINE; }
+
+/* The guest's TSC, on any thread. */
+static uint64_t guest_tsc(const struct lapic *lapic)
+{
+        const struct cpu_env *env = &lapic->cpu->env;
+
+        return (env->tsc ? env->tsc(env->opaque) : __builtin_ia32_rdtsc()) + lapic->tsc_offset;
+}
+
+static void deadline_arm(struct lapic *lapic)
+{
+        uint64_t left, hz = lapic->cpu->model->tsc_hz, tsc = guest_tsc(lapic);
+
+        if (!lapic->deadline) {
+                timer_cancel(&lapic->timer);
+                return;
+        }
+        left = lapic->deadline > tsc ? lapic->deadline - tsc : 0;
+        /* A day at most, and then another: no product overflows. */
+        left = MIN(left, hz * 86400);
+        timer_set(&lapic->timer, clock_now_ns(lapic->clock) + (int64_t)((unsigned __int128)left * 1000000000 / hz));
+}
+
 /* Sets the host timer for the next expiration that would interrupt, or none. */
 static void timer_arm(struct lapic *lapic)
 {
@@ -279,6 +317,10 @@ static void timer_arm(struct lapic *lapic)
         uint64_t ticks;
         int64_t deadline_ns;
 
+        if (deadline_mode(lapic)) {
+                deadline_arm(lapic);
+                return;
+        }
         if (!lapic->count || (lapic->lvt[LVT_TIMER] & LVT_MASKED) || !enabled(lapic) ||
             (lapic->expired && !periodic(lapic))) {
                 timer_cancel(&lapic->timer);
@@ -304,6 +346,15 @@ static void timer_start(struct lapic *lapic, uint32_t count)
 static void timer_expired(void *opaque)
 {
         struct lapic *lapic = opaque;
+
+        if (deadline_mode(lapic)) {
+                if (lapic->deadline && guest_tsc(lapic) >= lapic->deadline) {
+                        lapic->deadline = 0;
+                        deliver_local(lapic, LVT_TIMER);
+                }
+                deadline_arm(lapic);
+                return;
+        }
         uint64_t total = expirations(lapic, clock_now_ns(lapic->clock));
         uint64_t due = total > lapic->expired ? total - lapic->expired : 0;
         uint8_t vector = lapic->lvt[LVT_TIMER] & LVT_VECTOR;
@@ -377,17 +428,40 @@ bool lapic_deliver(struct lapic *lapic, uint8_t vector, enum lapic_mode mode, bo
         return false;
 }
 
-bool lapic_matches(const struct lapic *lapic, uint8_t destination, bool logical)
+/* A vCPU's number is its x2APIC ID. */
+static uint32_t x2apic_ldr(const struct lapic *lapic)
+{
+        uint32_t id = lapic->cpu->index;
+
+        return id >> 4 << 16 | 1u << (id & 15);
+}
+
+/* destination: 32 bits, as x2APIC mode has them. */
+static bool matches(const struct lapic *lapic, uint32_t destination, bool logical)
 {
         uint8_t mine = lapic->ldr >> 24;
 
-        if (destination == 0xff)
+        if (destination == UINT32_MAX)
                 return true;
+        if (x2apic(lapic)) {
+                uint32_t ldr = x2apic_ldr(lapic);
+
+                if (!logical)
+                        return lapic->cpu->index == destination;
+                return ldr >> 16 == destination >> 16 && (ldr & destination & 0xffff);
+        }
+        if (destination > 0xff)
+                return false;
         if (!logical)
                 return lapic->id >> 24 == destination;
         if (lapic->dfr >> 28 == 0xf)            /* flat model: one bit each */
                 return mine & destination;
         return mine >> 4 == destination >> 4 && (mine & destination & 15);
+}
+
+bool lapic_matches(const struct lapic *lapic, uint8_t destination, bool logical)
+{
+        return matches(lapic, destination == 0xff ? UINT32_MAX : destination, logical);
 }
 
 uint8_t lapic_priority(const struct lapic *lapic)
@@ -400,13 +474,14 @@ void lapic_route_icr(struct lapic *const *lapics, unsigned count, struct lapic *
         enum lapic_mode mode = (enum lapic_mode)(icr >> ICR_MODE_SHIFT & 7);
         unsigned shorthand = icr >> ICR_SHORTHAND_SHIFT & 3;
         struct lapic *lowest = NULL;
+        uint32_t destination = x2apic(from) ? (uint32_t)(icr >> 32) : icr >> 56 == 0xff ? UINT32_MAX : (uint32_t)(icr >> 56);
 
         /* INIT level de-assert only resets arbitration IDs, which are not modelled. */
         if (mode == LAPIC_INIT && (icr & ICR_LEVEL) && !(icr & ICR_ASSERT))
                 return;
         for (unsigned i = 0; i < count; i++) {
                 struct lapic *to = lapics[i];
-                bool named = shorthand == 0 ? lapic_matches(to, (uint8_t)(icr >> 56), icr & ICR_LOGICAL)
+                bool named = shorthand == 0 ? matches(to, destination, icr & ICR_LOGICAL)
                                             : shorthand == 1 ? to == from : shorthand == 2 || to != from;
 
                 if (!named)
@@ -440,6 +515,14 @@ void lapic_accept(struct lapic *lapic, uint8_t vector)
 {
         clear_bit(lapic->irr, vector);
         set_bit(lapic->isr, vector);
+}
+
+void lapic_send_self(struct lapic *lapic, uint8_t vector)
+{
+        if (vector < 16)
+                note_error(lapic, ESR_SEND_ILLEGAL);
+        else
+                lapic_deliver(lapic, vector, LAPIC_FIXED, false);
 }
 
 static void end_of_interrupt(struct lapic *lapic)
@@ -476,12 +559,12 @@ uint64_t lapic_read(struct lapic *lapic, uint32_t offset)
         if (offset & 15)
                 return 0;
         switch (offset) {
-        case REG_ID: return lapic->id;
+        case REG_ID: return x2apic(lapic) ? lapic->cpu->index : lapic->id;
         case REG_VERSION: return APIC_VERSION;
         case REG_TPR: return lapic->tpr;
         case REG_APR: case REG_PPR: return processor_priority(lapic);
         case REG_EOI: case REG_RRD: return 0;
-        case REG_LDR: return lapic->ldr;
+        case REG_LDR: return x2apic(lapic) ? x2apic_ldr(lapic) : lapic->ldr;
         case REG_DFR: return lapic->dfr;
         case REG_SVR: return lapic->svr;
         case REG_ISR ... REG_ISR + 0x70: return lapic->isr[(offset - REG_ISR) >> 4];
@@ -492,7 +575,7 @@ uint64_t lapic_read(struct lapic *lapic, uint32_t offset)
         case REG_ICR_HIGH: return lapic->icr_high;
         case REG_LVT ... REG_LVT_LAST: return lapic->lvt[(offset - REG_LVT) >> 4];
         case REG_INITIAL: return lapic->initial;
-        case REG_CURRENT: return current_count(lapic, clock_now_ns(lapic->clock));
+        case REG_CURRENT: return deadline_mode(lapic) ? 0 : current_count(lapic, clock_now_ns(lapic->clock));
         case REG_DIVIDE: return lapic->divide;
         default:
                 note_error(lapic, ESR_ILLEGAL_REGISTER);
@@ -511,14 +594,28 @@ static void write_svr(struct lapic *lapic, uint32_t value)
         lapic_update(lapic);
 }
 
+uint32_t lapic_lvt_writable(unsigned entry) { return lvt_writable[entry]; }
+
+static uint32_t writable_here(const struct lapic *lapic, enum lvt entry)
+{
+        bool deadline = entry == LVT_TIMER && cpu_has(lapic->cpu, FEATURE_TSCDEADLINE);
+
+        return lvt_writable[entry] & ~(deadline ? 0u : (uint32_t)LVT_DEADLINE);
+}
+
 static void write_lvt(struct lapic *lapic, enum lvt entry, uint32_t value)
 {
         int64_t now_ns = clock_now_ns(lapic->clock);
 
-        value &= lvt_writable[entry];
+        value &= writable_here(lapic, entry);
         if (!(lapic->svr & SVR_ENABLED))
                 value |= LVT_MASKED;
-        if (entry == LVT_TIMER && ((lapic->lvt[entry] ^ value) & LVT_PERIODIC)) {
+        if (entry == LVT_TIMER && ((lapic->lvt[entry] ^ value) & LVT_DEADLINE)) {
+                /* Either mode starts with nothing armed (SDM 3A 11.5.4.1). */
+                lapic->lvt[entry] = value;
+                lapic->deadline = 0;
+                timer_start(lapic, 0);
+        } else if (entry == LVT_TIMER && ((lapic->lvt[entry] ^ value) & LVT_PERIODIC)) {
                 /* Goes on in the new mode from the present count; a one-shot that has run out stays so. */
                 uint32_t count = current_count(lapic, now_ns);
 
@@ -566,12 +663,14 @@ void lapic_write(struct lapic *lapic, uint32_t offset, uint32_t value)
                 send_ipi(lapic);
                 break;
         case REG_ICR_HIGH:
-                lapic->icr_high = value & 0xff000000;
+                lapic->icr_high = x2apic(lapic) ? value : value & 0xff000000;
                 break;
         case REG_LVT ... REG_LVT_LAST:
                 write_lvt(lapic, (enum lvt)((offset - REG_LVT) >> 4), value);
                 break;
         case REG_INITIAL:
+                if (deadline_mode(lapic))
+                        break;
                 lapic->initial = value;
                 timer_start(lapic, value);
                 break;
@@ -580,7 +679,8 @@ void lapic_write(struct lapic *lapic, uint32_t offset, uint32_t value)
                         uint32_t count = current_count(lapic, clock_now_ns(lapic->clock));
 
                         lapic->divide = value & 0xb;
-                        timer_start(lapic, count);
+                        if (!deadline_mode(lapic))
+                                timer_start(lapic, count);
                 }
                 break;
         case REG_VERSION: case REG_APR: case REG_PPR: case REG_RRD: case REG_CURRENT:
@@ -593,16 +693,24 @@ void lapic_write(struct lapic *lapic, uint32_t offset, uint32_t value)
         }
 }
 
+/* Whether this APIC answers in the page; which is there while the first one wants it. */
+static bool in_page(const struct lapic *lapic) { return globally_enabled(lapic) && !x2apic(lapic); }
+
 static uint64_t mmio_read(void *opaque, uint64_t offset, unsigned size)
 {
+        struct lapic *lapic = thread_lapic ? thread_lapic : opaque;
+
         (void)size;
-        return lapic_read(thread_lapic ? thread_lapic : opaque, (uint32_t)offset);
+        return in_page(lapic) ? lapic_read(lapic, (uint32_t)offset) : UINT32_MAX;
 }
 
 static void mmio_write(void *opaque, uint64_t offset, uint64_t value, unsigned size)
 {
+        struct lapic *lapic = thread_lapic ? thread_lapic : opaque;
+
         (void)size;
-        lapic_write(thread_lapic ? thread_lapic : opaque, (uint32_t)offset, (uint32_t)value);
+        if (in_page(lapic))
+                lapic_write(lapic, (uint32_t)offset, (uint32_t)value);
 }
 
 static const struct mmio_ops lapic_mmio = { .read = mmio_read, .write = mmio_write, .min_size = 4, .max_size = 4 };
@@ -638,12 +746,65 @@ int lapic_take_sipi(struct lapic *lapic)
 static void place_region(struct lapic *lapic)
 {
         if (lapic->region)
-                memory_region_set(lapic->region, lapic->cpu->apic_base & PAGE_MASK, globally_enabled(lapic));
+                memory_region_set(lapic->region, lapic->base & PAGE_MASK, globally_enabled(lapic));
+}
+
+bool lapic_rdmsr(struct lapic *lapic, uint32_t index, uint64_t *value)
+{
+        bool done;
+
+        lock_acquire(lapic->lock);
+        done = x2apic(lapic) && lapic_msr_read(lapic, index, value);
+        lock_release(lapic->lock);
+        return done;
+}
+
+bool lapic_wrmsr(struct lapic *lapic, uint32_t index, uint64_t value)
+{
+        bool done;
+
+        lock_acquire(lapic->lock);
+        done = x2apic(lapic) && lapic_msr_write(lapic, index, value);
+        lock_release(lapic->lock);
+        return done;
+}
+
+uint64_t lapic_deadline(struct lapic *lapic)
+{
+        uint64_t deadline;
+
+        lock_acquire(lapic->lock);
+        deadline = lapic->deadline;
+        lock_release(lapic->lock);
+        return deadline;
+}
+
+void lapic_set_deadline(struct lapic *lapic, uint64_t tsc)
+{
+        lock_acquire(lapic->lock);
+        if (deadline_mode(lapic)) {
+                lapic->tsc_offset = lapic->cpu->tsc_offset;
+                lapic->deadline = tsc;
+                deadline_arm(lapic);
+        }
+        lock_release(lapic->lock);
+}
+
+void lapic_tsc_changed(struct lapic *lapic)
+{
+        lock_acquire(lapic->lock);
+        lapic->tsc_offset = lapic->cpu->tsc_offset;
+        if (deadline_mode(lapic))
+                deadline_arm(lapic);
+        lock_release(lapic->lock);
 }
 
 void lapic_base_changed(struct lapic *lapic)
 {
         lock_acquire(lapic->lock);
+        if (!x2apic(lapic) && (lapic->cpu->apic_base & APIC_BASE_X2APIC))
+                lapic->icr_high = 0;            /* a destination of another format */
+        lapic->base = lapic->cpu->apic_base;
         if (!globally_enabled(lapic))
                 lapic_reset(lapic, true);
         place_region(lapic);
@@ -684,8 +845,11 @@ int cpu_interrupt_vector(struct cpu *cpu)
 
 void lapic_reset(struct lapic *lapic, bool init_only)
 {
-        if (!init_only)
+        if (!init_only) {
                 lapic->id = lapic->cpu->index << 24;
+                lapic->base = lapic->cpu->apic_base;
+        }
+        lapic->deadline = 0;
         lapic->tpr = lapic->ldr = lapic->esr = lapic->errors = lapic->icr_low = lapic->icr_high = 0;
         lapic->initial = lapic->divide = lapic->backlog = lapic->count = 0;
         lapic->expired = 0;
@@ -729,6 +893,8 @@ bool lapic_post_load(struct lapic *lapic)
                 if (lapic->lvt[i] & ~(lvt_writable[i] | LVT_MASKED))
                         return false;
         lapic->irr[0] &= 0xffff0000;
+        lapic->base = lapic->cpu->apic_base;
+        lapic->tsc_offset = lapic->cpu->tsc_offset;     /* of this host */
         place_region(lapic);
         timer_arm(lapic);
         lapic_update(lapic);

@@ -48,6 +48,10 @@ extern const size_t lapic_size;
 bool lapic_deliver(struct lapic *lapic, uint8_t vector, enum lapic_mode mode, bool level);
 /* Whether a message's destination field names this APIC. */
 bool lapic_matches(const struct lapic *lapic, uint8_t destination, bool logical);
+/* What an entry of the local vector table, counted from the timer's, lets a guest write. */
+uint32_t lapic_lvt_writable(unsigned entry);
+/* An interrupt from the vCPU to itself. */
+void lapic_send_self(struct lapic *lapic, uint8_t vector);
 /* Priority for lowest-priority arbitration: the task priority class. */
 uint8_t lapic_priority(const struct lapic *lapic);
 /* Sends to every lapic that the interrupt command register `icr` names; the machine's env.ipi calls it. */
@@ -62,6 +66,12 @@ void lapic_accept(struct lapic *lapic, uint8_t vector);
 uint64_t lapic_read(struct lapic *lapic, uint32_t offset);
 void lapic_write(struct lapic *lapic, uint32_t offset, uint32_t value);
 
+/* -- x2apic.c: the registers as MSRs, in x2APIC mode.  vCPU thread, machine lock held --------------- */
+
+/* False: #GP(0). */
+bool lapic_msr_read(struct lapic *lapic, uint32_t index, uint64_t *value);
+bool lapic_msr_write(struct lapic *lapic, uint32_t index, uint64_t value);
+
 /* -- vCPU thread, machine lock not held -------------------------------------------------------- */
 
 /* Says whose APIC this thread's accesses to FEE00000h reach; without it, the first one's. */
@@ -70,6 +80,14 @@ void lapic_bind_thread(struct lapic *lapic);
 void lapic_take_init(struct lapic *lapic);
 /* CPU_REQUEST_SIPI is served: clears it, gives the page that the last start-up IPI named; -1: it is gone. */
 int lapic_take_sipi(struct lapic *lapic);
+/* The same with the lock, for msr.c; false outside x2APIC mode too. */
+bool lapic_rdmsr(struct lapic *lapic, uint32_t index, uint64_t *value);
+bool lapic_wrmsr(struct lapic *lapic, uint32_t index, uint64_t value);
+/* IA32_TSC_DEADLINE, in guest TSC; 0: not armed. */
+uint64_t lapic_deadline(struct lapic *lapic);
+void lapic_set_deadline(struct lapic *lapic, uint64_t tsc);
+/* cpu->tsc_offset has changed. */
+void lapic_tsc_changed(struct lapic *lapic);
 /* IA32_APIC_BASE was written. */
 void lapic_base_changed(struct lapic *lapic);
 /* Called by the engine when CPU_REQUEST_INTR is pending and the CPU can take an interrupt, after

@@ -2,7 +2,12 @@
 lodger_core_SOURCES += \
         src/cpu/lapic.c \
         src/cpu/lapic.h \
-        src/cpu/model.c
+        src/cpu/model.c \
+        src/cpu/paravirt.c \
+        src/cpu/paravirt.h \
+        src/cpu/state.c \
+        src/cpu/state.h \
+        src/cpu/x2apic.c
 
 # State, memory and instructions: all of it runs while a guest's vector registers may be live.
 lodger_gpr_SOURCES += \

@@ -11,13 +11,14 @@
 #include "cpu/cpuid.h"
 #include "cpu/lapic.h"
 #include "cpu/msr.h"
+#include "cpu/paravirt.h"
 
 enum { MTRR_VARIABLES = 8, MTRR_CAP_FIX = 1 << 8, MTRR_CAP_WC = 1 << 10 };
 enum { MTRR_DEF_TYPE_FE = 1 << 10, MTRR_DEF_TYPE_E = 1 << 11, MTRR_MASK_VALID = 1 << 11 };
 /* IA32_MISC_ENABLE: fast strings, no BTS, no PEBS: always set; these and the following are read-only. */
 enum { MISC_FAST_STRINGS = 1 << 0, MISC_NO_BTS = 1 << 11, MISC_NO_PEBS = 1 << 12, MISC_SPEEDSTEP = 1 << 16 };
 #define MISC_WRITABLE (UINT64_C(1) << 3 | MISC_SPEEDSTEP)
-enum { SPEC_CTRL_BITS = 7 /* IBRS, STIBP, SSBD */, PRED_CMD_IBPB = 1 };
+enum { SPEC_CTRL_BITS = 0x407 /* IBRS, STIBP, SSBD, BHI_DIS_S */, PRED_CMD_IBPB = 1 };
 
 /* AMD: system configuration registers that kernels touch by family, without asking CPUID. */
 enum { AMD_SYSCFG = 0x10, AMD_HWCR = 0x15, AMD_NB_CFG = 0x1f, AMD_INT_PENDING = 0x55, AMD_LS_CFG = 0x1020,
@@ -70,6 +71,8 @@ static bool is_mtrr(uint32_t index)
                mtrr_fixed_index(index) >= 0;
 }
 
+static bool is_x2apic(uint32_t index) { return index >= MSR_X2APIC && index <= MSR_X2APIC_LAST; }
+
 /* Whether the model has the register at all; value checks come later. */
 static bool msr_exists(const struct cpu *cpu, uint32_t index)
 {
@@ -77,6 +80,10 @@ static bool msr_exists(const struct cpu *cpu, uint32_t index)
 
         if (is_mtrr(index) || index == MSR_MTRR_CAP)
                 return cpu_has(cpu, FEATURE_MTRR);
+        if (paravirt_is_msr(index))
+                return cpu->model->hypervisor;
+        if (is_x2apic(index))
+                return cpu_has(cpu, FEATURE_X2APIC) && (cpu->apic_base & APIC_BASE_X2APIC) && cpu->lapic;
         switch (index) {
         case MSR_P5_MC_ADDR: case MSR_P5_MC_TYPE:
                 return family >= 5;
@@ -121,6 +128,15 @@ bool msr_read(struct cpu *cpu, uint32_t index, uint64_t *value)
 
         if (!msr_exists(cpu, index))
                 return refuse(cpu, "rdmsr", index, 0);
+        if (is_x2apic(index)) {
+                cpu_host_begin(cpu);
+                return lapic_rdmsr(cpu->lapic, index, value) || refuse(cpu, "rdmsr", index, 0);
+        }
+        if (paravirt_is_msr(index)) {
+                cpu_host_begin(cpu);
+                *value = paravirt_msr_read(cpu, index);
+                return true;
+        }
         if (fixed >= 0) {
                 *value = cpu->mtrr_fixed[fixed];
                 return true;
@@ -134,7 +150,11 @@ bool msr_read(struct cpu *cpu, uint32_t index, uint64_t *value)
                 cpu_host_begin(cpu);
                 *value = cpu_tsc(cpu);
                 break;
-        case MSR_TSC_ADJUST: *value = cpu->tsc_offset; break;
+        case MSR_TSC_ADJUST: *value = cpu->tsc_adjust; break;
+        case MSR_TSC_DEADLINE:
+                cpu_host_begin(cpu);
+                *value = cpu->lapic ? lapic_deadline(cpu->lapic) : 0;
+                break;
         case MSR_APIC_BASE: *value = cpu->apic_base; break;
         case MSR_FEATURE_CONTROL: *value = 1 /* locked: no VMX */; break;
         case MSR_SPEC_CTRL: *value = cpu->spec_ctrl; break;
@@ -187,7 +207,12 @@ static bool write_apic_base(struct cpu *cpu, uint64_t value)
         uint64_t allowed = (physical_mask(cpu) & PAGE_MASK) | APIC_BASE_BSP | APIC_BASE_ENABLE |
                            (cpu_has(cpu, FEATURE_X2APIC) ? APIC_BASE_X2APIC : 0);
 
-        if ((value & ~allowed) || (value & (APIC_BASE_X2APIC | APIC_BASE_ENABLE)) == APIC_BASE_X2APIC)
+        unsigned from = cpu->apic_base & (APIC_BASE_X2APIC | APIC_BASE_ENABLE);
+        unsigned to = value & (APIC_BASE_X2APIC | APIC_BASE_ENABLE);
+
+        /* x2APIC mode is entered from xAPIC mode and left by disabling (SDM 3A figure 11-27). */
+        if ((value & ~allowed) || to == APIC_BASE_X2APIC || (!from && to == (APIC_BASE_X2APIC | APIC_BASE_ENABLE)) ||
+            ((from & APIC_BASE_X2APIC) && to == APIC_BASE_ENABLE))
                 return refuse(cpu, "wrmsr", MSR_APIC_BASE, value);
         cpu->apic_base = value;
         if (cpu->lapic) {
@@ -233,19 +258,45 @@ static bool write_address(struct cpu *cpu, uint32_t index, uint64_t *field, uint
         return true;
 }
 
+/* A deadline is one of the TSC, and the paravirtual clock is read through it. */
+static bool tsc_moved(struct cpu *cpu)
+{
+        cpu_host_begin(cpu);
+        if (cpu->lapic)
+                lapic_tsc_changed(cpu->lapic);
+        paravirt_clock_update(cpu);
+        return true;
+}
+
 bool msr_write(struct cpu *cpu, uint32_t index, uint64_t value)
 {
         if (!msr_exists(cpu, index))
                 return refuse(cpu, "wrmsr", index, value);
         if (is_mtrr(index))
                 return write_mtrr(cpu, index, value);
+        if (paravirt_is_msr(index)) {
+                cpu_host_begin(cpu);
+                return paravirt_msr_write(cpu, index, value) || refuse(cpu, "wrmsr", index, value);
+        }
+        if (is_x2apic(index)) {
+                cpu_host_begin(cpu);
+                return lapic_wrmsr(cpu->lapic, index, value) || refuse(cpu, "wrmsr", index, value);
+        }
         switch (index) {
         case MSR_TSC:
                 cpu_host_begin(cpu);
-                cpu->tsc_offset += value - cpu_tsc(cpu);
-                return true;
+                value -= cpu_tsc(cpu);
+                cpu->tsc_offset += value;
+                cpu->tsc_adjust += value;
+                return tsc_moved(cpu);
         case MSR_TSC_ADJUST:            /* a write of MSR_TSC moves it by as much (SDM 3B 18.17.3) */
-                cpu->tsc_offset = value;
+                cpu->tsc_offset += value - cpu->tsc_adjust;
+                cpu->tsc_adjust = value;
+                return tsc_moved(cpu);
+        case MSR_TSC_DEADLINE:
+                cpu_host_begin(cpu);
+                if (cpu->lapic)
+                        lapic_set_deadline(cpu->lapic, value);
                 return true;
         case MSR_APIC_BASE:
                 return write_apic_base(cpu, value);

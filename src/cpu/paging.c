@@ -88,6 +88,12 @@ static bool walk_set_bits(struct cpu *cpu, const struct walk *walk, struct walk_
 
         if (value == entry->value || !entry->host)
                 return true;
+        if (entry->noted) {
+                struct page_info page = memory_page(cpu->memory, entry->gpa);
+
+                if (page.kind == PAGE_RAM)
+                        memory_before_write(cpu->memory, &page);
+        }
         if (walk->entry_bytes == 4) {
                 uint32_t expected = (uint32_t)entry->value;
                 done = __atomic_compare_exchange_n((uint32_t *)entry->host, &expected, (uint32_t)value, false,

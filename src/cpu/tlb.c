@@ -188,6 +188,8 @@ bool tlb_access(struct cpu *cpu, gva_t linear, unsigned size, unsigned access, u
         page = memory_page(cpu->memory, translation.gpa);
         if (!page.host || (page.state & PAGE_ABSENT))
                 return true;
+        if ((access & ACCESS_WRITE) && page.kind == PAGE_RAM)
+                memory_before_write(cpu->memory, &page);
         if ((access & ACCESS_WRITE) && (page.kind != PAGE_RAM || page.state))
                 return true;
         if (!(translation.user && !(access & ACCESS_USER) && (cpu->cr4 & CR4_SMAP)) &&  /* B4 */

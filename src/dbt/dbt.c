@@ -11,6 +11,7 @@
 #include "cpu/debug.h"
 #include "cpu/exec.h"
 #include "cpu/lapic.h"
+#include "cpu/paravirt.h"
 #include "dbt/check.h"
 #include "dbt/slow.h"
 
@@ -176,6 +177,13 @@ void dbt_flush(struct dbt *dbt)
 {
         for (unsigned i = 0; i < CACHE_CHUNKS; i++)
                 block_evict_chunk(dbt, i);
+}
+
+void dbt_forget(struct dbt *dbt)
+{
+        translator_lock(dbt);
+        dbt_flush(dbt);
+        translator_unlock(dbt);
 }
 
 uint64_t dbt_counter(const struct dbt *dbt, enum dbt_counter counter)
@@ -386,6 +394,28 @@ void dbt_slow_start(struct cpu *cpu)
         cpu->rip = 0;
 }
 
+void dbt_take_reset(struct cpu *cpu, uint32_t bits)
+{
+        const uint32_t resets = CPU_REQUEST_RESET | CPU_REQUEST_INIT;
+
+        if (bits & resets) {
+                __atomic_and_fetch(&cpu->request, ~(bits & resets), __ATOMIC_SEQ_CST);
+                dbt_slow_reset(cpu, !(bits & CPU_REQUEST_RESET));
+                dbt_state_changed(cpu);
+        }
+        if (bits & CPU_REQUEST_SIPI)
+                dbt_slow_start(cpu);
+}
+
+void dbt_set_kick(struct cpu *cpu, void (*kick)(void *opaque), void *opaque)
+{
+        struct dbt_cpu *dcpu = dbt_cpu(cpu);
+
+        if (kick)
+                dcpu->kick_opaque = opaque;
+        __atomic_store_n(&dcpu->kick_hook, kick, __ATOMIC_SEQ_CST);
+}
+
 bool dbt_is_software_interrupt(insn_handler *handler)
 {
         return handler == exec_int || handler == exec_int3 || handler == exec_into || handler == exec_int1;
@@ -422,6 +452,7 @@ void dbt_thread_enter(struct cpu *cpu)
 void dbt_thread_leave(void)
 {
         dbt_signals_thread_leave();
+        paravirt_thread_leave();
 }
 
 void dbt_wake(struct dbt_cpu *dcpu)

@@ -91,8 +91,15 @@ enum dbt_stop dbt_run(struct cpu *cpu, uint64_t max_blocks);
 void dbt_wait(struct cpu *cpu);
 /* After changing a vCPU's state from outside (reset, tests, restore): derived parts follow. */
 void dbt_state_changed(struct cpu *cpu);
+/* RESET, INIT and SIPI among the request bits are carried out on the vCPU's thread, and cleared: for an engine that
+ * runs the vCPU instead. */
+void dbt_take_reset(struct cpu *cpu, uint32_t bits);
+/* cpu_request() calls it, on any thread, while something else than the translator runs the vCPU; NULL: nothing does. */
+void dbt_set_kick(struct cpu *cpu, void (*kick)(void *opaque), void *opaque);
 /* Drops every translated block. */
 void dbt_flush(struct dbt *dbt);
+/* The same on any thread, while no vCPU runs: memory was written by other means. */
+void dbt_forget(struct dbt *dbt);
 uint64_t dbt_counter(const struct dbt *dbt, enum dbt_counter counter);
 
 #endif

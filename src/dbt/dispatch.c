@@ -17,6 +17,7 @@
 #include "cpu/cpuid.h"
 #include "cpu/debug.h"
 #include "cpu/lapic.h"
+#include "cpu/paravirt.h"
 #include "cpu/tlb.h"
 #include "dbt/check.h"
 #include "dbt/slow.h"
@@ -33,6 +34,9 @@ void cpu_request(struct cpu *cpu, uint32_t bits)
 
         __atomic_or_fetch(&cpu->request, bits, __ATOMIC_SEQ_CST);
         dbt_kick(dcpu);
+        void (*hook)(void *opaque) = __atomic_load_n(&dcpu->kick_hook, __ATOMIC_SEQ_CST);
+        if (hook)
+                hook(dcpu->kick_opaque);
         if (__atomic_load_n(&dcpu->sleeping, __ATOMIC_SEQ_CST))
                 dbt_wake(dcpu);
 }
@@ -118,6 +122,8 @@ static bool serve_requests(struct cpu *cpu)
         }
         if ((request & CPU_REQUEST_INTR) && cpu->iflag) {
                 cpu_host_begin(cpu);
+                if (cpu->pv.steal_time)
+                        paravirt_steal_update(cpu);
                 int vector = dcpu->interrupt_vector(cpu);
                 if (vector >= 0) {
                         cpu->halted = 0;

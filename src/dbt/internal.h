@@ -241,6 +241,8 @@ struct dbt_cpu {
         bool single_next;               /* the next one is to: its access to a watched page was put off */
         uint32_t held_hits;             /* of an instruction whose traps wait for the next one (MOV SS) */
         bool resume;                    /* RF: the instruction that runs is not stopped by a breakpoint */
+        void (*kick_hook)(void *opaque);        /* another engine's (dbt_set_kick()).  Atomic */
+        void *kick_opaque;
         bool ferr_wait;                 /* stopped at an x87 instruction until an interrupt (CR0.NE = 0) */
         uint8_t device_code[15];        /* an instruction in device memory, read by the dispatcher */
         const struct callout *last_callout;

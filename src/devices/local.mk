@@ -40,19 +40,43 @@ lodger_core_SOURCES += \
         src/devices/input/ps2_common.h \
         src/devices/input/ps2_keyboard.c \
         src/devices/input/ps2_mouse.c \
+        src/devices/net/e1000.c \
+        src/devices/net/e1000_common.h \
+        src/devices/net/e1000_phy.c \
+        src/devices/net/e1000_receive.c \
+        src/devices/net/e1000_transmit.c \
+        src/devices/net/nic.c \
+        src/devices/net/nic_common.h \
+        src/devices/net/ne2k.c \
+        src/devices/net/rtl8139.c \
+        src/devices/net/rtl8139_common.h \
+        src/devices/net/rtl8139_ring.c \
         src/devices/serial/uart16550.c \
         src/devices/serial/uart16550.h \
+        src/devices/storage/ahci.c \
+        src/devices/storage/ahci.h \
+        src/devices/storage/ahci_command.c \
+        src/devices/storage/ahci_common.h \
         src/devices/storage/ata_common.h \
         src/devices/storage/ata_disk.c \
+        src/devices/storage/ata_drive.c \
         src/devices/storage/atapi_cd.c \
         src/devices/storage/floppy.c \
         src/devices/storage/floppy.h \
         src/devices/storage/ide.c \
         src/devices/storage/ide.h \
         src/devices/test/debug.c \
+        src/devices/virtio/scsi_common.h \
+        src/devices/virtio/scsi_disk.c \
         src/devices/virtio/virtio.h \
+        src/devices/virtio/virtio_balloon.c \
+        src/devices/virtio/virtio_balloon.h \
         src/devices/virtio/virtio_blk.c \
         src/devices/virtio/virtio_blk.h \
+        src/devices/virtio/virtio_console.c \
+        src/devices/virtio/virtio_console.h \
         src/devices/virtio/virtio_pci.c \
         src/devices/virtio/virtio_ring.c \
-        src/devices/virtio/virtio_rng.c
+        src/devices/virtio/virtio_rng.c \
+        src/devices/virtio/virtio_scsi.c \
+        src/devices/virtio/virtio_scsi.h

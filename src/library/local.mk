@@ -11,4 +11,6 @@ lodger_core_SOURCES += \
         src/library/options.c \
         src/library/options.h \
         src/library/parse.c \
-        src/library/parse.h
+        src/library/parse.h \
+        src/library/timeline.c \
+        src/library/timeline.h

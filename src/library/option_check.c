@@ -17,6 +17,7 @@
 #include "library/parse.h"
 #include "machine/image.h"
 #include "machine/storage.h"
+#include "net/net.h"
 
 enum { SERIAL_PORTS_MAX = 4 };
 
@@ -43,7 +44,7 @@ static const char *check_name(const char *value)
 
 static const char *check_engine(const char *value)
 {
-        return strcmp(value, "auto") && strcmp(value, "dbt") ? _("no such engine; write auto or dbt") : NULL;
+        return strcmp(value, "auto") && strcmp(value, "dbt") && strcmp(value, "kvm") ? _("no such engine; write auto, dbt or kvm") : NULL;
 }
 
 static const char *check_memory(const char *value)
@@ -91,7 +92,13 @@ static const char *check_display(const char *value)
 
 static const char *check_net(const char *value)
 {
-        return strcmp(value, "none") ? _("this version has no network; write none or leave it out") : NULL;
+        GError *error = NULL;
+        struct net_options *options = net_options_parse(value, &error);
+        const char *problem = options ? NULL : g_intern_string(error->message);
+
+        net_options_free(options);
+        g_clear_error(&error);
+        return problem;
 }
 
 static const char *check_timeout(const char *value)

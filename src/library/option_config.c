@@ -39,6 +39,7 @@ void options_config(const struct option_set *set, struct machine_config *config)
         config->disks = list_new(set, OPTION_DISK);
         config->cdroms = list_new(set, OPTION_CDROM);
         config->floppies = list_new(set, OPTION_FLOPPY);
+        config->nets = list_new(set, OPTION_NET);
         config->boot = text(set, OPTION_BOOT);
         config->no_reboot = options_flag(set, OPTION_NO_REBOOT);
         if (text(set, OPTION_TIMEOUT))
@@ -50,7 +51,7 @@ void options_config(const struct option_set *set, struct machine_config *config)
 
 void options_config_clear(struct machine_config *config)
 {
-        GPtrArray **lists[] = { &config->initrds, &config->serials, &config->disks, &config->cdroms, &config->floppies,
+        GPtrArray **lists[] = { &config->initrds, &config->serials, &config->disks, &config->cdroms, &config->floppies, &config->nets,
                                 &config->debug_consoles };
 
         for (size_t i = 0; i < G_N_ELEMENTS(lists); i++)

@@ -24,7 +24,7 @@
         X(NAME, "name", TEXT, NONE, RUN, name, N_("NAME"), N_("the machine's name (default: lodger-PID)")) \
         X(CONTROL, "control", TEXT, FILE, RUN, any, N_("PATH"), N_("control socket (default: $XDG_RUNTIME_DIR/lodger/NAME)")) \
         X(ENGINE, "engine", TEXT, NONE, MACHINE, engine, N_("ENGINE"), \
-          N_("what runs the guest's code: auto, dbt (default: auto)")) \
+          N_("what runs the guest's code: auto, dbt, kvm (default: auto)")) \
         X(MEMORY, "memory", TEXT, NONE, MACHINE, memory, N_("SIZE"), N_("the guest's memory (default: 512M)")) \
         X(CPUS, "cpus", TEXT, NONE, MACHINE, cpus, "N", N_("number of vCPUs, 1 to 32 (default: 1)")) \
         X(CPU, "cpu", TEXT, NONE, MACHINE, cpu, N_("MODEL"), \
@@ -38,14 +38,16 @@
           N_("disk on bus=ide, ahci, virtio or scsi; the manual has all options (repeatable)")) \
         X(CDROM, "cdrom", LIST, SPEC, MACHINE, any, N_("FILE"), N_("CD image (repeatable)")) \
         X(FLOPPY, "floppy", LIST, SPEC, MACHINE, any, N_("FILE[,readonly][,throwaway]"), N_("floppy image (twice at most)")) \
-        X(BOOT, "boot", TEXT, NONE, MACHINE, boot, N_("cdrom,disk,floppy"), \
+        X(BOOT, "boot", TEXT, NONE, MACHINE, boot, N_("cdrom,disk,floppy,network"), \
           N_("what is tried first, second, third (default: IMAGE, then disk,cdrom,floppy)")) \
         X(SERIAL, "serial", LIST, SERIAL, MACHINE, serial, N_("PORT"), \
           N_("next serial port: stdio, file:PATH, unix:PATH, pty, none (repeatable; default: stdio)")) \
         X(DISPLAY, "display", TEXT, NONE, MACHINE, display, N_("DISPLAY"), \
           N_("where the screen is shown: auto, none (default: auto)")) \
+        X(RESTORE, "restore", TEXT, FILE, RUN, any, N_("FILE"), N_("go on from the instant of a snapshot")) \
         X(HEADLESS, "headless", FLAG, NONE, RUN, flag, NULL, N_("the same as --display none")) \
-        X(NET, "net", TEXT, NONE, MACHINE, net, N_("NETWORK"), N_("network: none")) \
+        X(NET, "net", LIST, NONE, MACHINE, net, N_("NETWORK[,model=CARD]..."), \
+          N_("card on user, tap[=NAME], bridge=BRIDGE, passt, socket=listen:ADDR or connect:ADDR, none (repeatable; default: user)")) \
         X(NO_REBOOT, "no-reboot", FLAG, NONE, MACHINE, flag, NULL, N_("end with status 3 when the guest resets")) \
         X(TIMEOUT, "timeout", TEXT, NONE, MACHINE, timeout, N_("TIME"), N_("end the guest after this time, with status 4")) \
         X(DEBUG_EXIT, "debug-exit", FLAG, NONE, MACHINE, flag, NULL, \

@@ -87,6 +87,12 @@ static bool set_discard(struct disk_spec *spec, const char *value)
         return index >= 0;
 }
 
+static bool set_backing(struct disk_spec *spec, const char *value)
+{
+        spec->options.trust_backing = !strcmp(value, "trust");
+        return spec->options.trust_backing;
+}
+
 /* Printable ASCII, as many as the shortest of the controllers' fields holds. */
 static bool set_serial(struct disk_spec *spec, const char *value)
 {
@@ -106,6 +112,7 @@ static const struct option options[] = {
         { "format=", set_format, "raw, qcow2 ..." },
         { "cache=", set_cache, CACHES },
         { "discard=", set_discard, SWITCH },
+        { "backing=", set_backing, "trust" },
         { "serial=", set_serial, "up to 20 characters" },
 };
 

@@ -16,7 +16,7 @@
 #define FIRMWARE_NAME "bios-256k.bin"
 #define VGA_BIOS_NAME "vgabios-stdvga.bin"
 
-enum { FIRMWARE_MAX_BYTES = 16 << 20, VGA_BIOS_MAX_BYTES = 256 << 10 };
+enum { FIRMWARE_MAX_BYTES = 16 << 20, VGA_BIOS_MAX_BYTES = 256 << 10, NET_ROM_MAX_BYTES = 512 << 10 };
 
 static char *firmware_find(const char *name)
 {
@@ -100,6 +100,18 @@ GBytes *firmware_load_vga(void)
                 log_warning("%s: not an option ROM: the screen stays dark until the guest drives it", path);
                 g_clear_pointer(&bytes, g_free);
         }
+        g_free(path);
+        return bytes ? g_bytes_new_take(bytes, size) : NULL;
+}
+
+GBytes *firmware_load_net(const char *name)
+{
+        char *path = firmware_find(name), *bytes = NULL;
+        gsize size;
+
+        if (path && g_file_get_contents(path, &bytes, &size, NULL) &&
+            (size < 512 || size > NET_ROM_MAX_BYTES || (uint8_t)bytes[0] != 0x55 || (uint8_t)bytes[1] != 0xaa))
+                g_clear_pointer(&bytes, g_free);
         g_free(path);
         return bytes ? g_bytes_new_take(bytes, size) : NULL;
 }

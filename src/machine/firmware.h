@@ -14,4 +14,7 @@ GBytes *firmware_load(const char *file, GError **error);
 /* The VGA BIOS of the same distribution; NULL when there is none, which a machine can do without. */
 GBytes *firmware_load_vga(void);
 
+/* A card's network boot ROM from the distribution's iPXE package, for example "pxe-e1000.rom"; NULL when there is none. */
+GBytes *firmware_load_net(const char *name);
+
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * image.c - tells images apart: CD (ISO 9660), disk (MBR or GPT), floppy (by size), kernel.
+ * image.c - tells images apart: CD (ISO 9660), disk (qcow2 and the like, MBR or GPT), floppy (by size), kernel.
  *
  * The order matters: a CD made for USB sticks too begins with an MBR, a Linux image with a boot
  * signature, and a disk with GRUB has a Multiboot header (GRUB's own) in its first sectors.
@@ -82,6 +82,8 @@ bool image_probe(const char *path, enum image_kind *kind, GError **error)
                 *kind = IMAGE_CD;
         else if (boot_is_linux(bytes, (gsize)n) || !memcmp(bytes, "\177ELF", 4))
                 *kind = IMAGE_KERNEL;
+        else if (strcmp(block_format_of(bytes, (size_t)n), "raw"))
+                *kind = IMAGE_DISK;
         else if (image_floppy_format((uint64_t)MAX(size, 0)))
                 *kind = IMAGE_FLOPPY;
         else if (has_boot_signature(bytes, (size_t)n))

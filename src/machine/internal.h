@@ -42,12 +42,17 @@ struct machine {
         struct device_env env;
         GPtrArray *devices;             /* of struct device *, in order of creation and reset */
         GPtrArray *serial_backends;     /* of struct serial_backend * */
+        GPtrArray *networks;            /* network.c: cards and their cables */
         GBytes *firmware;
 
         /* Devices the wiring or the life cycle refers to; owned by `devices`. */
         struct device *pci, *vga, *host_bridge, *isa_bridge, *pm, *pic, *pit, *ioapic, *rtc, *kbc, *fw_cfg, *ferr, *ide, *dma, *hpet;
         struct device *floppy;
         struct input *input;            /* what people type and move */
+        struct device *ahci;            /* NULL: nothing is on it */
+        unsigned ahci_ports;            /* storage.c: ports taken */
+        struct device *scsi;            /* NULL: nothing is on it */
+        unsigned scsi_targets;          /* storage.c: targets taken */
         bool ide_taken[4];              /* storage.c: places on the IDE channels */
         GPtrArray *boot_places;         /* storage.c: what can be started from */
         uint8_t floppy_type[2];         /* as in CMOS byte 10h: 0 none, 4 1.44M */
@@ -56,10 +61,15 @@ struct machine {
         bool hpet_legacy;               /* event timers stand in for the 8254 and the clock, under the lock */
 
         /* Life. */
+        bool time_stopped;              /* clock and time stamp counters stand still */
+        bool restored;                  /* from a snapshot, and has not run since */
+        struct checkpoint *checkpoint;  /* being taken; NULL: none */
         GMainContext *context;
         GMainLoop *loop;
         GSource *wake;                  /* made ready by machine_post() */
-        bool paused;                    /* by the user; the main loop's */
+        bool paused;                    /* by the user, or a full disk; the main loop's */
+        void (*state_changed)(void *opaque);    /* manage.c: who shows it */
+        void *state_opaque;
         int64_t started_us;             /* when machine_run() was called, of the host's monotonic clock */
         uint32_t pending;               /* enum machine_pending, under the lock */
         void (*debug_stopped)(void *opaque);    /* debug.c: the debugger's */
@@ -78,6 +88,15 @@ bool machine_start_device(struct device *device, GError **error);
 void machine_post_end(struct machine *machine, enum machine_end end, int status);
 /* Likewise: the main loop resets the machine, or ends it under no_reboot. */
 void machine_post_reset(struct machine *machine);
+
+/* Virtual time stands still, or goes on: the clock, and the vCPUs' time stamp counters with it. */
+void machine_stop_time(struct machine *machine);
+void machine_start_time(struct machine *machine);
+
+/* -- checkpoint.c ------------------------------------------------------------------------------ */
+
+/* Waits for the end of a checkpoint that is being taken, and throws it away. */
+void machine_checkpoint_cancel(struct machine *machine);
 
 /* -- pc.c -------------------------------------------------------------------------------------- */
 

@@ -6,6 +6,8 @@ lodger_core_SOURCES += \
         src/machine/boot.h \
         src/machine/boot_linux.c \
         src/machine/boot_multiboot.c \
+        src/machine/checkpoint.c \
+        src/machine/checkpoint.h \
         src/machine/debug.c \
         src/machine/debug.h \
         src/machine/disk_spec.c \
@@ -19,6 +21,8 @@ lodger_core_SOURCES += \
         src/machine/machine.h \
         src/machine/manage.c \
         src/machine/manage.h \
+        src/machine/network.c \
+        src/machine/network.h \
         src/machine/pc.c \
         src/machine/pci.c \
         src/machine/pci.h \

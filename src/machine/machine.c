@@ -17,7 +17,9 @@
 #include "backend/backend.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "cpu/state.h"
 #include "machine/internal.h"
+#include "machine/network.h"
 #include "machine/storage.h"
 
 /* -- Requests ----------------------------------------------------------------------------------- */
@@ -165,6 +167,31 @@ static void source_remove(gpointer source)
         g_source_unref(source);
 }
 
+void machine_stop_time(struct machine *machine)
+{
+        if (machine->time_stopped)
+                return;
+        machine->time_stopped = true;
+        clock_stop(machine->clock);
+        cpu_stop_tsc(machine->cpu, machine->cpus);
+}
+
+static void machine_start_tsc(struct machine *machine)
+{
+        cpu_start_tsc(machine->cpu, machine->cpus);
+        for (unsigned i = 0; i < machine->cpus; i++)
+                lapic_tsc_changed(machine->lapic[i]);
+}
+
+void machine_start_time(struct machine *machine)
+{
+        if (!machine->time_stopped)
+                return;
+        machine->time_stopped = false;
+        machine_start_tsc(machine);
+        clock_start(machine->clock);
+}
+
 bool machine_run(struct machine *machine, enum machine_end *end, int *status, GError **error)
 {
         GPtrArray *sources = g_ptr_array_new_with_free_func(source_remove);
@@ -179,6 +206,9 @@ bool machine_run(struct machine *machine, enum machine_end *end, int *status, GE
                 machine_attach(sources, machine, g_timeout_source_new((guint)ms), machine_timed_out);
         }
         machine->started_us = g_get_monotonic_time();
+        if (machine->restored)
+                machine_start_tsc(machine);
+        machine->restored = false;
         clock_start(machine->clock);
         ok = engine_start(machine->engine, error);
         if (ok) {
@@ -187,6 +217,7 @@ bool machine_run(struct machine *machine, enum machine_end *end, int *status, GE
                 *end = machine->end;
                 *status = machine->status;
         }
+        machine_checkpoint_cancel(machine);
         clock_stop(machine->clock);
         g_ptr_array_free(sources, TRUE);
         return ok;
@@ -265,7 +296,8 @@ static void machine_configure(struct machine *machine, const struct machine_conf
 struct machine *machine_new(const struct machine_config *config, GError **error)
 {
         struct machine *machine = g_new0(struct machine, 1);
-        struct engine_options options = { .check = config->check, .check_failed = machine_check_failed, .opaque = machine };
+        struct engine_options options = { .check = config->check, .check_failed = machine_check_failed, .opaque = machine,
+                                          .machine_lock = &machine->lock };
         struct cpu_env cpu_env = { 0 };
 
         lock_init(&machine->lock, LOCK_RANK_MACHINE, "machine");
@@ -289,7 +321,7 @@ struct machine *machine_new(const struct machine_config *config, GError **error)
                 .request = machine_request, .opaque = machine,
         };
         machine->engine = engine_new(config->engine ? config->engine : "auto", machine->memory, &options, error);
-        if (!machine->engine || !machine_add_serials(machine, config->serials, error))
+        if (!machine->engine || !machine_add_serials(machine, config->serials, error) || !network_open(machine, config, error))
                 goto fail;
         pc_fill_cpu_env(&cpu_env);
         lock_acquire(&machine->lock);
@@ -324,6 +356,7 @@ void machine_free(struct machine *machine)
         for (guint i = 0; i < machine->serial_backends->len; i++)
                 serial_backend_free(g_ptr_array_index(machine->serial_backends, i));
         g_ptr_array_free(machine->serial_backends, TRUE);
+        network_close(machine);
         if (machine->engine)
                 engine_free(machine->engine);
         if (machine->ports)

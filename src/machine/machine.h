@@ -16,7 +16,7 @@ enum { MACHINE_CPUS_MAX = 32 };
 
 struct machine_config {
         char *name;                     /* NULL: "lodger-PID" */
-        char *engine;                   /* "auto", "dbt" */
+        char *engine;                   /* "auto", "dbt", "kvm" */
         uint64_t memory_bytes;
         unsigned cpus;
         char *cpu_model;                /* "host", "486", ... */
@@ -26,7 +26,8 @@ struct machine_config {
         char *append;
         GPtrArray *serials;             /* of char *: "stdio", "file:P", "unix:P", "pty", "none" */
         GPtrArray *disks, *cdroms, *floppies;   /* of char *: as disk_spec.h has them; NULL: none */
-        char *boot;                     /* "cdrom,disk,floppy" in any order; NULL: the default */
+        GPtrArray *nets;                /* of char *, as net/net.h reads them; NULL or empty: the default network */
+        char *boot;                     /* up to three of "cdrom,disk,floppy,network"; NULL: the default */
         bool no_reboot;
         double timeout_seconds;         /* 0: none */
         bool debug_exit;

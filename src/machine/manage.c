@@ -21,6 +21,7 @@ G_DEFINE_QUARK(lodger-machine-error-quark, machine_error)
 
 const char *machine_name(const struct machine *machine) { return machine->name; }
 const char *machine_engine_name(const struct machine *machine) { return engine_name(machine->engine); }
+bool machine_set_engine(struct machine *machine, const char *name, GError **error) { return engine_switch(machine->engine, name, error); }
 uint64_t machine_memory_bytes(const struct machine *machine) { return machine->ram_bytes; }
 unsigned machine_cpus(const struct machine *machine) { return machine->cpus; }
 bool machine_is_paused(const struct machine *machine) { return machine->paused; }
@@ -38,7 +39,9 @@ void machine_pause(struct machine *machine)
                 return;
         machine->paused = true;
         engine_pause(machine->engine);
-        clock_stop(machine->clock);
+        machine_stop_time(machine);
+        if (machine->state_changed)
+                machine->state_changed(machine->state_opaque);
 }
 
 void machine_resume(struct machine *machine)
@@ -46,8 +49,19 @@ void machine_resume(struct machine *machine)
         if (!machine->paused)
                 return;
         machine->paused = false;
-        clock_start(machine->clock);
+        machine_start_time(machine);
         engine_resume(machine->engine);
+        lock_acquire(&machine->lock);
+        storage_retry();
+        lock_release(&machine->lock);
+        if (machine->state_changed)
+                machine->state_changed(machine->state_opaque);
+}
+
+void machine_watch_state(struct machine *machine, void (*changed)(void *opaque), void *opaque)
+{
+        machine->state_changed = changed;
+        machine->state_opaque = opaque;
 }
 
 void machine_press_reset(struct machine *machine)

@@ -25,6 +25,8 @@ enum machine_error {
 
 const char *machine_name(const struct machine *machine);
 const char *machine_engine_name(const struct machine *machine);
+/* Moves the guest to another engine, "dbt" or "kvm", while it runs. */
+bool machine_set_engine(struct machine *machine, const char *name, GError **error);
 uint64_t machine_memory_bytes(const struct machine *machine);
 unsigned machine_cpus(const struct machine *machine);
 bool machine_is_paused(const struct machine *machine);
@@ -35,6 +37,8 @@ int64_t machine_uptime_ns(const struct machine *machine);       /* host time sin
 /* Between the two, no vCPU runs and virtual time stands still.  Repeating either does nothing. */
 void machine_pause(struct machine *machine);
 void machine_resume(struct machine *machine);
+/* changed is called after each of them, whoever asked for it (a full disk of the host pauses a machine, too).  NULL: nobody. */
+void machine_watch_state(struct machine *machine, void (*changed)(void *opaque), void *opaque);
 /* What the reset button does; carried out by the main loop. */
 void machine_press_reset(struct machine *machine);
 /* Presses the ACPI power button, after resuming.  False when the guest would not notice. */

@@ -24,6 +24,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "cpu/tlb.h"
 #include "devices/chipset/ferr.h"
 #include "devices/chipset/fw_cfg.h"
 #include "devices/chipset/hpet.h"
@@ -41,6 +42,7 @@
 #include "machine/boot.h"
 #include "machine/firmware.h"
 #include "machine/internal.h"
+#include "machine/network.h"
 #include "machine/pci.h"
 #include "machine/smbios.h"
 #include "machine/storage.h"
@@ -421,7 +423,7 @@ static void pc_find_window64(const struct machine *machine, struct acpi_machine 
         if (!cpu_model_has(model, FEATURE_LM) || model->physical_bits <= 32)
                 return;
         acpi->window64_base = (ram_end + gib - 1) & ~(gib - 1);
-        acpi->window64_end = MAX(UINT64_C(1) << MIN(model->physical_bits, 46), acpi->window64_base);
+        acpi->window64_end = MAX(UINT64_C(1) << MIN(model->physical_bits, CPU_PHYSICAL_BITS), acpi->window64_base);
 }
 
 static bool pc_add_fw_cfg(struct machine *machine, const struct machine_config *config, GError **error)
@@ -465,7 +467,8 @@ bool pc_build(struct machine *machine, const struct machine_config *config, GErr
         low_rom = pc_map_firmware(machine);
         if (!pc_add_interrupt_controllers(machine, error) || !pc_add_pci(machine, low_rom, error) ||
             !pc_add_vga(machine, error) || !pc_add_isa(machine, error) || !pc_add_hpet(machine, error) ||
-            !storage_add(machine, config, error) || !pc_add_serial_ports(machine, error) ||
+            !storage_add(machine, config, error) || !network_add(machine, config, error) ||
+            !pc_add_serial_ports(machine, error) ||
             !pc_add_debug_devices(machine, config, error) || !pc_add_fw_cfg(machine, config, error))
                 return false;
         pc_fill_cmos(machine, config);

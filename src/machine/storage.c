@@ -8,15 +8,19 @@
  */
 #include <string.h>
 
+#include "base/log.h"
 #include "block/block.h"
 #include "devices/chipset/i8237.h"
 #include "devices/chipset/rtc.h"
+#include "devices/storage/ahci.h"
 #include "devices/storage/floppy.h"
 #include "devices/storage/ide.h"
 #include "devices/virtio/virtio_blk.h"
+#include "devices/virtio/virtio_scsi.h"
 #include "machine/disk_spec.h"
 #include "machine/image.h"
 #include "machine/internal.h"
+#include "machine/manage.h"
 #include "machine/pci.h"
 #include "machine/storage.h"
 
@@ -24,12 +28,33 @@ enum {
         CMOS_FLOPPY_TYPES = 0x10, CMOS_HARD_DISKS = 0x12, CMOS_EQUIPMENT = 0x14, CMOS_DISK_TYPE = 0x19,
         CMOS_DISK_GEOMETRY = 0x1b, CMOS_BOOT_1 = 0x38, CMOS_TRANSLATION = 0x39, CMOS_BOOT_2 = 0x3d,
 };
-enum { BOOT_FLOPPY = 1, BOOT_DISK = 2, BOOT_CDROM = 3 };
+enum { BOOT_FLOPPY = 1, BOOT_DISK = 2, BOOT_CDROM = 3, BOOT_NETWORK = 4 };
 enum { IRQ_FLOPPY = 6, IRQ_IDE = 14, DMA_FLOPPY = 2 };
 enum { EQUIPMENT_FLOPPY = 1, EQUIPMENT_TWO_FLOPPIES = 0x40 };
 enum { CMOS_GEOMETRY_BYTES = 9, CMOS_TYPE_GEOMETRY_FOLLOWS = 47, CMOS_TRANSLATE_LBA = 1 };
 
 /* -- Images -------------------------------------------------------------------------------------- */
+
+/* A full disk of the host is the user's to mend, not the guest's to suffer from. */
+static void image_full(void *opaque, struct block *block)
+{
+        struct machine *machine = opaque;
+
+        log_warning("%s: no room on the host's disk; the machine is paused: make room, then \"lodger resume %s\"", block_path(block),
+                    machine->name);
+        machine_pause(machine);
+}
+
+static void retry(struct block *block, void *unused)
+{
+        (void)unused;
+        block_retry(block);
+}
+
+void storage_retry(void)
+{
+        block_foreach(retry, NULL);
+}
 
 static struct block *image_open(struct machine *machine, const char *option, const struct disk_spec *spec, GError **error)
 {
@@ -37,6 +62,8 @@ static struct block *image_open(struct machine *machine, const char *option, con
 
         if (!block)
                 g_prefix_error(error, "%s ", option);
+        else
+                block_on_full(block, image_full, machine);
         return block;
 }
 
@@ -146,6 +173,37 @@ static bool add_to_ide(struct machine *machine, const struct disk_spec *spec, co
         return true;
 }
 
+/* The controller comes with its first drive. */
+static bool add_to_ahci(struct machine *machine, const struct disk_spec *spec, const char *id, struct block *image, bool cd,
+                        GError **error)
+{
+        unsigned port = machine->ahci_ports;
+
+        if (!machine->ahci) {
+                struct device *ahci = add_pci_device(machine, "ahci", "ahci", error);
+
+                if (!ahci || !machine_start_device(ahci, error)) {
+                        block_close(image);
+                        return false;
+                }
+                machine->ahci = ahci;
+        }
+        if (port == AHCI_PORTS) {
+                g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
+                            "%s: an AHCI controller has six ports; leave a drive out, or put it on another bus", id);
+                block_close(image);
+                return false;
+        }
+        machine->ahci_ports++;
+        if (cd)
+                ahci_add_cd(machine->ahci, port, id, image);
+        else
+                ahci_add_disk(machine->ahci, port, id, image);
+        add_boot_place(machine, class_of(cd), spec->boot_index,
+                       g_strdup_printf("/pci@i0cf8/pci8086,2922@%x/drive@%x/disk@0", slot_of(machine->ahci), port));
+        return true;
+}
+
 static bool add_to_virtio(struct machine *machine, const struct disk_spec *spec, const char *id, struct block *image, GError **error)
 {
         struct device *device = add_pci_device(machine, "virtio_blk", id, error);
@@ -159,6 +217,36 @@ static bool add_to_virtio(struct machine *machine, const struct disk_spec *spec,
         return machine_start_device(device, error);
 }
 
+static bool add_to_scsi(struct machine *machine, const struct disk_spec *spec, const char *id, struct block *image, bool cd,
+                        GError **error)
+{
+        unsigned target = machine->scsi_targets;
+
+        if (!machine->scsi) {
+                struct device *scsi = add_pci_device(machine, "virtio_scsi", "scsi", error);
+
+                if (!scsi || !machine_start_device(scsi, error)) {
+                        block_close(image);
+                        return false;
+                }
+                machine->scsi = scsi;
+        }
+        if (target == VIRTIO_SCSI_TARGETS) {
+                g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
+                            "%s: there are eight SCSI targets; leave a drive out, or put it on another bus", id);
+                block_close(image);
+                return false;
+        }
+        machine->scsi_targets++;
+        if (cd)
+                virtio_scsi_add_cd(machine->scsi, target, id, image);
+        else
+                virtio_scsi_add_disk(machine->scsi, target, id, image);
+        add_boot_place(machine, class_of(cd), spec->boot_index,
+                       g_strdup_printf("/pci@i0cf8/scsi@%x/channel@0/disk@%x,0", slot_of(machine->scsi), target));
+        return true;
+}
+
 static bool add_drive(struct machine *machine, const struct disk_spec *spec, const char *id, struct block *image, bool cd,
                       GError **error)
 {
@@ -166,6 +254,10 @@ static bool add_drive(struct machine *machine, const struct disk_spec *spec, con
         case DISK_BUS_DEFAULT:
         case DISK_BUS_IDE:
                 return add_to_ide(machine, spec, id, image, cd, error);
+        case DISK_BUS_AHCI:
+                return add_to_ahci(machine, spec, id, image, cd, error);
+        case DISK_BUS_SCSI:
+                return add_to_scsi(machine, spec, id, image, cd, error);
         case DISK_BUS_VIRTIO:
                 if (!cd)
                         return add_to_virtio(machine, spec, id, image, error);
@@ -298,9 +390,19 @@ bool storage_add(struct machine *machine, const struct machine_config *config, G
 
 /* -- Changing media ------------------------------------------------------------------------------ */
 
+/* On whatever controller the drive is. */
+static bool change_medium(struct machine *machine, const char *drive, struct block *image, bool force, GError **error)
+{
+        if (machine->ahci && ahci_has_cd(machine->ahci, drive))
+                return ahci_cd_change(machine->ahci, drive, image, force, error);
+        if (machine->scsi && virtio_scsi_has_cd(machine->scsi, drive))
+                return virtio_scsi_cd_change(machine->scsi, drive, image, force, error);
+        return image ? ide_cd_insert(machine->ide, drive, image, force, error) : ide_cd_eject(machine->ide, drive, force, error);
+}
+
 bool storage_eject(struct machine *machine, const char *drive, bool force, GError **error)
 {
-        return ide_cd_eject(machine->ide, drive, force, error);
+        return change_medium(machine, drive, NULL, force, error);
 }
 
 bool storage_insert(struct machine *machine, const char *drive, const char *path, bool force, GError **error)
@@ -309,7 +411,7 @@ bool storage_insert(struct machine *machine, const char *drive, const char *path
 
         if (!block)
                 return false;
-        if (ide_cd_insert(machine->ide, drive, block, force, error))
+        if (change_medium(machine, drive, block, force, error))
                 return true;
         block_close(block);
         return false;
@@ -320,7 +422,8 @@ bool storage_insert(struct machine *machine, const char *drive, const char *path
 /* The classes of CMOS bytes 3Dh and 38h: low nibble, high nibble, high nibble. */
 static unsigned boot_class(const char *word, size_t length)
 {
-        static const char *const words[] = { [BOOT_FLOPPY - 1] = "floppy", [BOOT_DISK - 1] = "disk", [BOOT_CDROM - 1] = "cdrom" };
+        static const char *const words[] = { [BOOT_FLOPPY - 1] = "floppy", [BOOT_DISK - 1] = "disk", [BOOT_CDROM - 1] = "cdrom",
+                                             [BOOT_NETWORK - 1] = "network" };
 
         for (unsigned i = 0; i < G_N_ELEMENTS(words); i++)
                 if (strlen(words[i]) == length && !strncmp(words[i], word, length))
@@ -438,6 +541,11 @@ GBytes *storage_make_boot_order(struct machine *machine, const struct machine_co
         }
         size = text->len + 1;                   /* the firmware wants the NUL */
         return g_bytes_new_take(g_string_free(text, FALSE), size);
+}
+
+void storage_add_network_boot(struct machine *machine, unsigned slot)
+{
+        add_boot_place(machine, BOOT_NETWORK, -1, g_strdup_printf("/pci@i0cf8/ethernet@%x/ethernet-phy@0", slot));
 }
 
 void storage_free(struct machine *machine)

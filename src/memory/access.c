@@ -124,6 +124,7 @@ static void ram_write_page(struct memory *memory, gpa_t gpa, uint64_t offset, co
 {
         uint8_t *state = &memory->states[offset >> PAGE_SHIFT];
 
+        memory_before_write_file(memory, offset, size);
         if (__atomic_load_n(state, __ATOMIC_ACQUIRE) & PAGE_HOLDS_CODE)
                 code_written(memory, gpa, size);
         memcpy(memory->host + offset, from, size);

@@ -66,6 +66,13 @@ struct view {
         struct view_range ranges[];
 };
 
+/* Under the pages lock. */
+struct memory_track {
+        uint8_t *shadow;                /* as large as RAM: pages as they were */
+        uint8_t *copied;                /* a byte a page: it is in the shadow */
+        uint64_t count;                 /* pages put aside */
+};
+
 struct memory {
         struct lock *lock;              /* the machine lock */
         uint64_t ram_bytes;
@@ -77,6 +84,9 @@ struct memory {
         /* Page states, one byte a page, RAM first and then the ROM area.  Atomic. */
         uint8_t *states;
         uint64_t table_pages;
+        /* A picture of RAM that is being taken (track.h); NULL: none. */
+        struct lock pages_lock;
+        struct memory_track *track;
         /* Machine lock. */
         GPtrArray *regions;             /* in the order they were made */
         struct segment_range *segments;

@@ -256,6 +256,20 @@ void memory_map_update_region(struct memory_region *region, const struct memory_
                 data_moved(memory);
 }
 
+void memory_for_each_backed(struct memory *memory,
+                            void (*fn)(void *opaque, gpa_t gpa, uint64_t size, uint8_t *host, bool read_only), void *opaque)
+{
+        const struct view *view = memory->views[memory->generation & 1];
+
+        for (uint32_t i = 0; view && i < view->count; i++) {
+                const struct view_range *range = &view->ranges[i];
+
+                if (range->kind == PAGE_RAM || range->kind == PAGE_ROM)
+                        fn(opaque, range->first << PAGE_SHIFT, (range->end - range->first) << PAGE_SHIFT, range->host,
+                           range->kind == PAGE_ROM);
+        }
+}
+
 void memory_map_free(struct memory *memory)
 {
         g_free(memory->segments);

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "memory/internal.h"
+#include "memory/track.h"
 
 /* -- Backing ----------------------------------------------------------------------------------- */
 
@@ -72,6 +73,7 @@ struct memory *memory_new(uint64_t ram_bytes, struct lock *machine_lock, GError 
                 g_free(memory);
                 return NULL;
         }
+        lock_init(&memory->pages_lock, LOCK_RANK_PAGES, "pages");
         memory->table_pages = (ram_bytes + ROM_AREA_BYTES) >> PAGE_SHIFT;
         memory->states = g_malloc0(memory->table_pages);
         memory->regions = g_ptr_array_new();
@@ -94,6 +96,8 @@ void memory_free(struct memory *memory)
                 region_free(g_ptr_array_index(memory->regions, i));
         g_ptr_array_free(memory->regions, TRUE);
         memory_map_free(memory);
+        memory_track_end(memory);
+        lock_destroy(&memory->pages_lock);
         g_free(memory->states);
         munmap(memory->reservation, memory->reservation_bytes);
         if (memory->fd >= 0)

@@ -109,6 +109,9 @@ void memory_region_set(struct memory_region *region, gpa_t gpa, bool enabled);
 void memory_region_set_read_only(struct memory_region *region, bool read_only);
 void memory_unmap(struct memory_region *region);
 void memory_add_listener(struct memory *memory, struct memory_listener *listener);
+/* Every range of whole pages that memory backs, in rising order: what hardware can map by itself.  Machine lock held. */
+void memory_for_each_backed(struct memory *memory,
+                            void (*fn)(void *opaque, gpa_t gpa, uint64_t size, uint8_t *host, bool read_only), void *opaque);
 /* The regions as a person reads them, one a line (info memory). */
 char *memory_describe(struct memory *memory);
 
@@ -119,12 +122,20 @@ struct page_info memory_page(struct memory *memory, gpa_t gpa);
 /* [gpr] Sets and clears state bits of the RAM page behind gpa; false when there is none.  Setting
  * HOLDS_CODE takes effect for all vCPUs before it returns to translated code (the caller flushes). */
 bool memory_set_state(struct memory *memory, gpa_t gpa, uint32_t set, uint32_t clear);
+/* [gpr] Whoever is about to write through page->host calls this first when page->state has PAGE_TRACKED (or
+ * always); afterwards the page may be written to, and page->state says what is left to be done. */
+void memory_before_write(struct memory *memory, struct page_info *page);
+/* The same for [offset, +size) of the memory's file, for devices that write through memory_ram(). */
+void memory_before_write_file(struct memory *memory, uint64_t offset, size_t size);
 
 /* Device and debugger access: any length, RAM, ROM (reads) and MMIO, splitting as needed.  Writes
  * to pages that hold code call the listeners.  False when part of the range is not there (reads
  * give 0xff there, writes are dropped there).  Machine lock held. */
 bool memory_read(struct memory *memory, gpa_t gpa, void *to, size_t size);
 bool memory_write(struct memory *memory, gpa_t gpa, const void *from, size_t size);
+/* Gives the whole pages of RAM in [gpa, gpa+size) back to the host, as far as nothing stands against it: they read
+ * as zeroes afterwards.  The guest must not need them.  Gives the number of bytes.  Machine lock held. */
+uint64_t memory_discard(struct memory *memory, gpa_t gpa, uint64_t size);
 /* One access of 1, 2, 4 or 8 bytes to a device region or to nothing.  Takes the machine lock. */
 uint64_t memory_mmio_read(struct memory *memory, gpa_t gpa, unsigned size);
 void memory_mmio_write(struct memory *memory, gpa_t gpa, uint64_t value, unsigned size);

@@ -91,3 +91,42 @@ bool memory_set_state(struct memory *memory, gpa_t gpa, uint32_t set, uint32_t c
                 ;
         return true;
 }
+
+/* -- Before a write ----------------------------------------------------------------------------- */
+
+/* Whole pages, in general registers. */
+static void copy_page(uint8_t *to, const uint8_t *from)
+{
+        uint64_t count = PAGE_SIZE / 8;
+
+        __asm__ volatile("rep movsq" : "+D"(to), "+S"(from), "+c"(count) : : "memory");
+}
+
+/* Rule K1 of track.c. */
+static void put_aside(struct memory *memory, uint64_t page)
+{
+        lock_acquire(&memory->pages_lock);
+        struct memory_track *track = memory->track;
+        if (track && __atomic_load_n(&memory->states[page], __ATOMIC_RELAXED) & PAGE_TRACKED) {
+                copy_page(track->shadow + (page << PAGE_SHIFT), memory->host + (page << PAGE_SHIFT));
+                track->copied[page] = 1;
+                track->count++;
+                __atomic_fetch_and(&memory->states[page], (uint8_t)~PAGE_TRACKED, __ATOMIC_SEQ_CST);
+        }
+        lock_release(&memory->pages_lock);
+}
+
+void memory_before_write(struct memory *memory, struct page_info *page)
+{
+        if (!(page->state & PAGE_TRACKED))
+                return;
+        put_aside(memory, page->ram_page);
+        page->state &= ~(uint32_t)PAGE_TRACKED;
+}
+
+void memory_before_write_file(struct memory *memory, uint64_t offset, size_t size)
+{
+        for (uint64_t page = offset >> PAGE_SHIFT; size && page <= (offset + size - 1) >> PAGE_SHIFT; page++)
+                if (__atomic_load_n(&memory->states[page], __ATOMIC_ACQUIRE) & PAGE_TRACKED)
+                        put_aside(memory, page);
+}

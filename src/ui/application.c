@@ -14,7 +14,8 @@
 #include <string.h>
 
 #include "base/i18n.h"
-#include "ui/application.h"
+#include "ui/application_private.h"
+#include "ui/assistant.h"
 #include "ui/console.h"
 #include "ui/launch.h"
 #include "ui/preferences.h"
@@ -22,11 +23,14 @@
 struct _LodgerApplication {
         GtkApplication parent;
         LodgerMachineList *machines;
+        guint cookie;
 };
 
 G_DEFINE_TYPE(LodgerApplication, lodger_application, GTK_TYPE_APPLICATION)
 
 LodgerMachineList *lodger_application_get_machines(LodgerApplication *application) { return application->machines; }
+
+guint *application_cookie(LodgerApplication *application) { return &application->cookie; }
 
 /* -- Machines ------------------------------------------------------------------------------------- */
 
@@ -68,13 +72,41 @@ void lodger_application_start(LodgerApplication *application, LodgerMachine *mac
         g_error_free(error);
 }
 
-static void start_file(LodgerApplication *application, const char *path)
+/* The file named on the command line of some instance, absolute; caller frees. */
+static char *path_of(GApplicationCommandLine *line, const char *argument)
 {
-        char *name = launch_name_for(path);
-        LodgerMachine *machine = launch_prepare(name, path, NULL);
+        GFile *file = g_application_command_line_create_file_for_arg(line, argument);
+        char *path = g_file_get_path(file);
 
+        g_object_unref(file);
+        return path ? path : g_strdup(argument);
+}
+
+/* --start FILE, and what goes with a kernel. */
+static void start_file(LodgerApplication *application, GApplicationCommandLine *line, GVariantDict *given)
+{
+        const char *argument = NULL, *initrd = NULL, *append = NULL, *wanted = NULL, *options[5] = { NULL };
+        char *path, *initrd_path = NULL, *name;
+        LodgerMachine *machine;
+        int count = 0;
+
+        g_variant_dict_lookup(given, "start", "^&ay", &argument);
+        path = path_of(line, argument);
+        if (g_variant_dict_lookup(given, "initrd", "^&ay", &initrd)) {
+                initrd_path = path_of(line, initrd);
+                options[count++] = "--initrd";
+                options[count++] = initrd_path;
+        }
+        if (g_variant_dict_lookup(given, "append", "&s", &append)) {
+                options[count++] = "--append";
+                options[count++] = append;
+        }
+        name = launch_name_for(g_variant_dict_lookup(given, "name", "&s", &wanted) ? wanted : path);
+        machine = launch_prepare(name, path, options);
         lodger_application_start(application, machine, NULL);
         g_object_unref(machine);
+        g_free(initrd_path);
+        g_free(path);
         g_free(name);
 }
 
@@ -84,17 +116,12 @@ static int lodger_application_command_line(GApplication *gapplication, GApplicat
 {
         LodgerApplication *application = LODGER_APPLICATION(gapplication);
         GVariantDict *options = g_application_command_line_get_options_dict(line);
-        const char *name, *start, **files = NULL;
+        const char *name, **files = NULL;
         LodgerMachine *machine;
-        GFile *file;
         char *path;
 
-        if (g_variant_dict_lookup(options, "start", "^&ay", &start)) {
-                file = g_application_command_line_create_file_for_arg(line, start);
-                path = g_file_get_path(file);
-                start_file(application, path ? path : start);
-                g_free(path);
-                g_object_unref(file);
+        if (g_variant_dict_contains(options, "start")) {
+                start_file(application, line, options);
         } else if (g_variant_dict_lookup(options, "show", "&s", &name)) {
                 machine = lodger_machine_list_find(application->machines, name);
                 if (!machine) {
@@ -104,7 +131,12 @@ static int lodger_application_command_line(GApplication *gapplication, GApplicat
                 lodger_application_show_console(application, machine);
         } else {
                 g_variant_dict_lookup(options, G_OPTION_REMAINING, "^a&ay", &files);
-                g_application_activate(gapplication);
+                application_show_manager(application);
+                if (files && *files) {
+                        path = path_of(line, *files);
+                        assistant_show(application, gtk_application_get_active_window(GTK_APPLICATION(application)), path);
+                        g_free(path);
+                }
                 g_free(files);
         }
         return EXIT_SUCCESS;
@@ -136,15 +168,11 @@ static void lodger_application_startup(GApplication *application)
         gtk_window_set_default_icon_name(LODGER_APPLICATION_ID);
         preferences_apply_theme();
         LODGER_APPLICATION(application)->machines = lodger_machine_list_new();
+        application_add_actions(LODGER_APPLICATION(application));
+        application_watch_machines(LODGER_APPLICATION(application));
 }
 
-static void lodger_application_activate(GApplication *application)
-{
-        GtkWindow *window = gtk_application_get_active_window(GTK_APPLICATION(application));
-
-        if (window)
-                gtk_window_present(window);
-}
+static void lodger_application_activate(GApplication *application) { application_show_manager(LODGER_APPLICATION(application)); }
 
 static void lodger_application_dispose(GObject *object)
 {
@@ -168,6 +196,9 @@ static void lodger_application_init(LodgerApplication *application)
         static const GOptionEntry entries[] = {
                 { "start", 's', 0, G_OPTION_ARG_FILENAME, NULL, N_("start a machine from a CD image, a disk image or a kernel, and show it"),
                   N_("FILE") },
+                { "name", 0, 0, G_OPTION_ARG_STRING, NULL, N_("with --start: the machine's name"), N_("NAME") },
+                { "initrd", 0, 0, G_OPTION_ARG_FILENAME, NULL, N_("with --start and a kernel: its initial RAM disk"), N_("FILE") },
+                { "append", 0, 0, G_OPTION_ARG_STRING, NULL, N_("with --start and a kernel: its command line"), N_("TEXT") },
                 { "show", 0, 0, G_OPTION_ARG_STRING, NULL, N_("show a machine that runs"), N_("NAME") },
                 { "version", 'v', 0, G_OPTION_ARG_NONE, NULL, N_("print the version"), NULL },
                 { G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_FILENAME_ARRAY, NULL, NULL, N_("[FILE]") },

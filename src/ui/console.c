@@ -56,14 +56,17 @@ static void show_end(LodgerConsole *console)
 {
         gboolean orderly;
         const char *reason = lodger_machine_get_end(console->machine, &orderly);
-        char *log = orderly ? g_strdup("") : log_tail(lodger_machine_get_log(console->machine));
+        /* How a process that is not ours ended is not known; what it said last tells. */
+        char *log = orderly && !lodger_machine_is_defined(console->machine) ? g_strdup("")
+                                                                            : log_tail(lodger_machine_get_log(console->machine));
 
         gtk_label_set_text(console->end_title, reason ? reason : "");
         gtk_label_set_text(console->end_log, log);
         gtk_widget_set_visible(console->end_log_box, *log);
         gtk_image_set_from_icon_name(console->end_icon, orderly ? "system-shutdown-symbolic" : "dialog-error-symbolic",
                                      GTK_ICON_SIZE_DIALOG);
-        gtk_widget_set_visible(console->start_again, lodger_machine_get_command(console->machine) != NULL);
+        gtk_widget_set_visible(console->start_again, lodger_machine_get_command(console->machine) ||
+                               lodger_machine_is_defined(console->machine));
         gtk_stack_set_visible_child_name(console->stack, "end");
         if (console->fullscreen)
                 console_set_fullscreen(console, FALSE);

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "control/place.h"
+#include "library/library.h"
 #include "ui/launch.h"
 
 enum { NAME_BYTES_MAX = 40, NUMBERS_MAX = 1000 };
@@ -37,7 +38,7 @@ const char *launch_program(void)
 static gboolean name_is_free(const char *name)
 {
         char *path = place_of(name, NULL);
-        gboolean free = path && (access(path, F_OK) < 0 || place_clean(path));
+        gboolean free = !library_exists(name) && path && (access(path, F_OK) < 0 || place_clean(path));
 
         g_free(path);
         return free;
@@ -96,8 +97,11 @@ static char *log_path(const char *name, GError **error)
 
 gboolean launch_machine(LodgerMachine *machine, GError **error)
 {
-        const char *const *command = lodger_machine_get_command(machine);
-        char *log = log_path(lodger_machine_get_name(machine), error);
+        const char *name = lodger_machine_get_name(machine);
+        const char *start[] = { launch_program(), "start", "--headless", name, NULL };
+        gboolean defined = lodger_machine_is_defined(machine);
+        const char *const *command = defined ? start : lodger_machine_get_command(machine);
+        char *log = log_path(name, error);
         gboolean ok = FALSE;
         GPid pid;
         int fd;
@@ -113,7 +117,14 @@ gboolean launch_machine(LodgerMachine *machine, GError **error)
                                             NULL, &pid, -1, fd, fd, error);
                 close(fd);
         }
-        if (ok) {
+        if (ok && defined) {
+                char *folder = library_machine_folder(name), *running = g_build_filename(folder, "log", NULL);
+
+                lodger_machine_set_starter(machine, pid, log, running);
+                lodger_machine_connect(machine);
+                g_free(running);
+                g_free(folder);
+        } else if (ok) {
                 lodger_machine_set_child(machine, pid, log);
                 lodger_machine_connect(machine);
         }

@@ -75,6 +75,23 @@ static void machine_end(LodgerMachine *machine)
                 close(machine->pidfd);
         machine->pidfd = -1;
         machine_set_state(machine, LODGER_MACHINE_ENDED);
+        machine_changed(machine);
+}
+
+/* Why a process ended, from its wait status. */
+static void machine_explain(LodgerMachine *machine, int status)
+{
+        g_clear_pointer(&machine->end, g_free);
+        machine->orderly = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+        if (machine->orderly)
+                machine->end = g_strdup(machine->forced ? _("The machine was forced off.") : _("The machine is powered off."));
+        else if (WIFSIGNALED(status))
+                machine->end = g_strdup_printf(_("The machine's process was ended by signal %d (%s)."), WTERMSIG(status),
+                                               strsignal(WTERMSIG(status)));
+        else if (WEXITSTATUS(status) == 1 || WEXITSTATUS(status) == 2)
+                machine->end = g_strdup(_("The machine could not go on."));
+        else
+                machine->end = g_strdup_printf(_("The machine's process ended with status %d."), WEXITSTATUS(status));
 }
 
 /* -- Connecting ---------------------------------------------------------------------------------- */
@@ -315,17 +332,12 @@ static void machine_child_ended(GPid pid, int status, gpointer opaque)
         machine->child = 0;
         machine->child_watch = 0;
         g_spawn_close_pid(pid);
-        g_clear_pointer(&machine->end, g_free);
-        machine->orderly = WIFEXITED(status) && WEXITSTATUS(status) == 0;
-        if (machine->orderly)
-                machine->end = g_strdup(machine->forced ? _("The machine was forced off.") : _("The machine is powered off."));
-        else if (WIFSIGNALED(status))
-                machine->end = g_strdup_printf(_("The machine's process was ended by signal %d (%s)."), WTERMSIG(status),
-                                               strsignal(WTERMSIG(status)));
-        else if (WEXITSTATUS(status) == 1 || WEXITSTATUS(status) == 2)
-                machine->end = g_strdup(_("The machine could not go on."));
-        else
-                machine->end = g_strdup_printf(_("The machine's process ended with status %d."), WEXITSTATUS(status));
+        if (machine->running_log && WIFEXITED(status) && WEXITSTATUS(status) == 0) {
+                g_free(machine->log);
+                machine->log = g_steal_pointer(&machine->running_log);
+                return;                 /* it runs, in a process that is not ours */
+        }
+        machine_explain(machine, status);
         machine_end(machine);
 }
 
@@ -333,10 +345,27 @@ void lodger_machine_set_child(LodgerMachine *machine, GPid child, const char *lo
 {
         g_free(machine->log);
         machine->log = g_strdup(log);
+        g_clear_pointer(&machine->running_log, g_free);
         g_clear_handle_id(&machine->child_watch, g_source_remove);
         machine->child = child;
         machine->child_watch = g_child_watch_add(child, machine_child_ended, machine);
 }
+
+void lodger_machine_set_starter(LodgerMachine *machine, GPid child, const char *log, const char *running)
+{
+        lodger_machine_set_child(machine, child, log);
+        machine->running_log = g_strdup(running);
+}
+
+void lodger_machine_set_defined(LodgerMachine *machine, gboolean defined)
+{
+        if (machine->defined == defined)
+                return;
+        machine->defined = defined;
+        machine_changed(machine);
+}
+
+gboolean lodger_machine_is_defined(LodgerMachine *machine) { return machine->defined; }
 
 void lodger_machine_set_command(LodgerMachine *machine, const char *const *command)
 {
@@ -367,7 +396,7 @@ const char *lodger_machine_describe_state(LodgerMachine *machine)
         case LODGER_MACHINE_SILENT:
                 return _("Not responding");
         case LODGER_MACHINE_ENDED:
-                return _("Ended");
+                return machine->defined ? _("Off") : _("Ended");
         }
         g_assert_not_reached();
 }
@@ -424,6 +453,7 @@ static void lodger_machine_finalize(GObject *object)
         g_free(machine->name);
         g_strfreev(machine->command);
         g_free(machine->log);
+        g_free(machine->running_log);
         g_free(machine->end);
         g_free(machine->statistics);
         G_OBJECT_CLASS(lodger_machine_parent_class)->finalize(object);

@@ -35,6 +35,11 @@ LodgerMachine *lodger_machine_new(const char *name);
 /* Starts to reach for it (again); for one that has just been started, child is its process and log where it writes. */
 void lodger_machine_connect(LodgerMachine *machine);
 void lodger_machine_set_child(LodgerMachine *machine, GPid child, const char *log);
+/* The same for a child that only starts the machine's process (`lodger start`); running: the log of that process. */
+void lodger_machine_set_starter(LodgerMachine *machine, GPid child, const char *log, const char *running);
+/* A machine with a definition is OFF, not ENDED, while it does not run. */
+void lodger_machine_set_defined(LodgerMachine *machine, gboolean defined);
+gboolean lodger_machine_is_defined(LodgerMachine *machine);
 /* What starts it (again), NULL: nothing that is known here. */
 void lodger_machine_set_command(LodgerMachine *machine, const char *const *command);
 const char *const *lodger_machine_get_command(LodgerMachine *machine);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * machine_list.c - watches the folder of control sockets.
+ * machine_list.c - watches the folder of control sockets, and the library of named machines.
  *
  * The folder is watched, and looked at every few seconds all the same: it may not be there yet, and a network file system
  * tells nothing.
@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "control/place.h"
+#include "library/library.h"
 #include "ui/machine_list.h"
 
 enum { SCAN_SECONDS = 3, NAME_BYTES_MAX = 64 };
@@ -88,6 +89,39 @@ void lodger_machine_list_add(LodgerMachineList *list, LodgerMachine *machine)
         g_list_store_insert_sorted(list->store, machine, compare_machines, NULL);
 }
 
+/* -- Definitions ----------------------------------------------------------------------------------- */
+
+/* Machines that are defined, running or not; one whose definition has gone, and that does not run, goes too. */
+static void scan_definitions(LodgerMachineList *list)
+{
+        GPtrArray *names = library_list();
+
+        for (guint i = 0; i < names->len; i++) {
+                const char *name = g_ptr_array_index(names, i);
+                LodgerMachine *machine = lodger_machine_list_find(list, name);
+
+                if (machine) {
+                        lodger_machine_set_defined(machine, TRUE);
+                } else {
+                        machine = lodger_machine_new(name);
+                        lodger_machine_set_defined(machine, TRUE);
+                        lodger_machine_list_add(list, machine);
+                        g_object_unref(machine);
+                }
+        }
+        g_ptr_array_unref(names);
+        for (guint i = list_count(G_LIST_MODEL(list)); i-- > 0;) {
+                LodgerMachine *machine = list_item(G_LIST_MODEL(list), i);
+
+                if (lodger_machine_is_defined(machine) && !library_exists(lodger_machine_get_name(machine))) {
+                        lodger_machine_set_defined(machine, FALSE);
+                        if (!lodger_machine_is_alive(machine))
+                                g_list_store_remove(list->store, i);
+                }
+                g_object_unref(machine);
+        }
+}
+
 /* -- The folder ----------------------------------------------------------------------------------- */
 
 /* Names that `lodger run --name` takes; anything else in the folder is not ours to show. */
@@ -142,6 +176,7 @@ void lodger_machine_list_scan(LodgerMachineList *list)
         GDir *entries = folder ? g_dir_open(folder, 0, NULL) : NULL;
         const char *name;
 
+        scan_definitions(list);
         if (entries)
                 folder_watch(list, folder);
         while (entries && (name = g_dir_read_name(entries))) {

@@ -2,7 +2,8 @@
 /*
  * machine_list.h - LodgerMachineList: the machines there are, as a GListModel of LodgerMachine.
  *
- * Running machines are found by their sockets, whoever started them; two managers so see the same.
+ * Running machines are found by their sockets, whoever started them, others by their definitions; two managers so see
+ * the same.
  */
 #ifndef LODGER_UI_MACHINE_LIST_H
 #define LODGER_UI_MACHINE_LIST_H

@@ -31,7 +31,8 @@ struct _LodgerMachine {
         GPid child;                     /* 0: another's, or ended */
         guint child_watch;
         char **command, *log, *end;
-        gboolean orderly, forced;
+        char *running_log;              /* of the process that the child starts; NULL: the child is the machine */
+        gboolean orderly, forced, defined;
 
         /* -- Calls -- */
         GQueue queue;                   /* of struct call *, waiting */

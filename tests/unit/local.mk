@@ -25,12 +25,14 @@ check_PROGRAMS += tests/unit/test_log
 check_PROGRAMS += tests/unit/test_memory
 check_PROGRAMS += tests/unit/test_msr
 check_PROGRAMS += tests/unit/test_paging
+check_PROGRAMS += tests/unit/test_paravirt
 check_PROGRAMS += tests/unit/test_parse
 check_PROGRAMS += tests/unit/test_pic
 check_PROGRAMS += tests/unit/test_pit
 check_PROGRAMS += tests/unit/test_ports
 check_PROGRAMS += tests/unit/test_ps2
 check_PROGRAMS += tests/unit/test_segment
+check_PROGRAMS += tests/unit/test_snapshot
 check_PROGRAMS += tests/unit/test_state
 check_PROGRAMS += tests/unit/test_traps
 check_PROGRAMS += tests/unit/test_uart
@@ -102,6 +104,9 @@ tests_unit_test_msr_LDADD = $(test_libs)
 
 tests_unit_test_paging_SOURCES = tests/unit/test_paging.c tests/unit/cpu_fixture.h
 tests_unit_test_paging_LDADD = $(test_libs)
+
+tests_unit_test_paravirt_SOURCES = tests/unit/test_paravirt.c tests/unit/cpu_fixture.h
+tests_unit_test_paravirt_LDADD = $(test_libs)
 
 tests_unit_test_parse_SOURCES = tests/unit/test_parse.c
 tests_unit_test_parse_LDADD = $(test_libs)
@@ -189,11 +194,17 @@ tests_unit_test_image_SOURCES = tests/unit/test_image.c tests/unit/unit.h
 tests_unit_test_image_LDADD = $(test_libs)
 if HAVE_CHECK
 check_PROGRAMS += tests/unit/test_vga
+check_PROGRAMS += tests/unit/test_x2apic
 endif
 
 tests_unit_test_vga_SOURCES = tests/unit/test_vga.c tests/unit/rig.h tests/unit/unit.h
 tests_unit_test_vga_LDADD = $(test_libs)
 
+tests_unit_test_snapshot_SOURCES = tests/unit/test_snapshot.c tests/unit/unit.h
+tests_unit_test_snapshot_LDADD = $(test_libs)
+tests_unit_test_x2apic_SOURCES = tests/unit/test_x2apic.c tests/unit/cpu_fixture.h
+tests_unit_test_x2apic_LDADD = $(test_libs)
+tests_unit_test_x2apic_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=cpu_request
 # Virtio devices.
 if HAVE_CHECK
 check_PROGRAMS += tests/unit/test_virtio

@@ -78,7 +78,7 @@ START_TEST(tsc_is_set_by_offset)
         ck_assert_uint_eq(read_ok(MSR_TSC), 60);
         read_refused(MSR_TSC_ADJUST);
         use("host");
-        cpu->tsc_offset = 0;
+        cpu->tsc_offset = cpu->tsc_adjust = 0;
         write_ok(MSR_TSC_ADJUST, 5);
         ck_assert_uint_eq(read_ok(MSR_TSC), 1015);
         write_ok(MSR_TSC, 1020);
@@ -154,7 +154,7 @@ START_TEST(apic_base_bits)
 {
         use("host");
         ck_assert_uint_eq(read_ok(MSR_APIC_BASE), 0xfee00900);
-        write_refused(MSR_APIC_BASE, 0xfee00d00);               /* x2APIC is not offered */
+        write_refused(MSR_APIC_BASE, 0xfee00500);               /* x2APIC mode of a disabled APIC */
         write_refused(MSR_APIC_BASE, 0xfee00901);
         write_ok(MSR_APIC_BASE, 0xfee00100);
         ck_assert_uint_eq(cpu->apic_base, 0xfee00100);

@@ -74,7 +74,10 @@ static uint64_t write_through_read(void *opaque, uint64_t offset, unsigned size)
 static void write_through_write(void *opaque, uint64_t offset, uint64_t value, unsigned size)
 {
         struct area *area = opaque;
-        uint8_t *ram = memory_ram(area->bridge->pci.device.env->memory) + area->base + offset;
+        struct memory *memory = area->bridge->pci.device.env->memory;
+        uint8_t *ram = memory_ram(memory) + area->base + offset;
+
+        memory_before_write_file(memory, area->base + offset, size);
 
         /* Nothing executes from this RAM while it cannot be read, so no translated code can be stale:
          * making it readable changes the map, which drops what was cached. */

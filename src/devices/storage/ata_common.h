@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * ata_common.h - what the IDE function (ide.c) and the two kinds of drives (ata_disk.c, atapi_cd.c) share.
+ * ata_common.h - what controllers (ide.c, ahci.c) and the two kinds of drives (ata_disk.c, atapi_cd.c) share.
  *
- * ide.c owns the registers, the interrupt and all movement of data; a drive decides what a command
- * means.  A command goes through these calls:
+ * A controller owns the registers, the interrupt and all movement of data between drive and guest; a drive
+ * decides what a command means; ata_drive.c is what both kinds of drives have in common.  A command goes
+ * through these calls:
  *
  *      ops->command()  the guest wrote the command register; the drive is not busy
  *      ata_read(), ata_write(), ata_flush()
  *                      the drive works on its image; it is busy (BSY) until ops->io_done()
  *      ata_data_in(), ata_data_out()
- *                      the data port or the bus master now moves buffer[0, size); ops->moved() follows
+ *                      host->data(): the controller moves buffer[position, end), now or later; ops->moved() follows
  *      ata_end(), ata_fail()
- *                      the command is over; the guest is interrupted
+ *                      the command is over; host->ended() interrupts the guest
  *
  * What is to happen in moved() and io_done() follows from saved fields alone (command, packet, left
  * and so on), so a drive can be saved wherever it is not working on its image.
@@ -27,6 +28,7 @@ enum {
         ATA_MULTIPLE_MAX = 16,          /* sectors in a block of READ/WRITE MULTIPLE */
         ATA_BUFFER_BYTES = 65536,
         ATA_PACKET_BYTES = 12,
+        ATA_NCQ_LOG_BYTES = 16,
 };
 
 /* Status and error registers (ATA/ATAPI-6, 7.15 and 7.9). */
@@ -47,7 +49,13 @@ enum ata_phase {
 };
 
 struct ata_drive;
-struct ide_channel;
+
+/* What a drive asks of its controller. */
+struct ata_host {
+        /* The phase is one of data; interrupt: the guest moves it by PIO and waits for a word. */
+        void (*data)(struct ata_drive *drive, bool interrupt);
+        void (*ended)(struct ata_drive *drive);
+};
 
 struct ata_ops {
         void (*command)(struct ata_drive *drive, uint8_t command);
@@ -83,24 +91,30 @@ struct ata_drive {
         uint8_t media_event;            /* for GET EVENT STATUS NOTIFICATION: 0, 1 eject asked for, 2 new, 3 removed */
         bool attention;                 /* the medium changed and the guest does not know */
         bool locked, tray_open;
+        uint8_t ncq_log[ATA_NCQ_LOG_BYTES];     /* SATA: what the last queued command to fail left (log page 10h) */
         uint8_t buffer[ATA_BUFFER_BYTES];
         /* Wiring and host. */
         uint8_t kind;                   /* enum ata_kind, chosen before create() */
         uint8_t unit;                   /* 0 or 1 */
         char *id;                       /* "disk0", "cd0" */
         const struct ata_ops *ops;
-        struct ide_channel *channel;
+        const struct ata_host *host;
+        void *host_opaque;              /* the controller's */
+        bool sata;                      /* behind a serial link: queued commands, TRIM, FUA */
         struct block *block;            /* NULL: an empty CD drive */
         uint32_t generation;            /* of the work on the image: what a reset leaves behind is dropped */
         bool complained;                /* the user has been told of a host error */
 };
 
-/* -- ide.c ------------------------------------------------------------------------------------- */
+extern const struct state_field ata_drive_fields[];
+
+/* -- ata_drive.c, for drives --------------------------------------------------------------------- */
 
 /* Work on the image, with buffer[0, size). */
 void ata_read(struct ata_drive *drive, uint64_t offset, uint32_t size);
 void ata_write(struct ata_drive *drive, uint64_t offset, uint32_t size);
 void ata_flush(struct ata_drive *drive);
+void ata_discard(struct ata_drive *drive, uint64_t offset, uint64_t size);
 /* buffer[from, to) goes to the guest; by PIO with an interrupt. */
 void ata_data_in(struct ata_drive *drive, uint32_t from, uint32_t to);
 /* The guest is to fill buffer[0, size); by PIO with an interrupt if so asked. */
@@ -110,6 +124,21 @@ void ata_end(struct ata_drive *drive);
 void ata_fail(struct ata_drive *drive, uint8_t error);
 /* The task file says what the drive is (ATA/ATAPI-6, 9.12). */
 void ata_signature(struct ata_drive *drive);
+
+/* -- ata_drive.c, for controllers ---------------------------------------------------------------- */
+
+/* Puts a drive into its place; takes the image over.  A CD drive may have none. */
+void ata_drive_attach(struct ata_drive *drive, enum ata_kind kind, const char *id, struct block *image);
+/* What all resets of a drive have in common; hard: power-on and hardware reset. */
+void ata_drive_reset(struct ata_drive *drive, bool hard);
+/* Begins a command whose registers are in the task file. */
+void ata_drive_command(struct ata_drive *drive, uint8_t command);
+/* Puts image (or nothing) in place of a CD drive's medium; see ide.h for force. */
+bool ata_drive_change_medium(struct ata_drive *drive, struct block *image, bool force, GError **error);
+/* Tells the user of the first host error, for requests a controller makes itself. */
+void ata_drive_complain(struct ata_drive *drive, int error);
+bool ata_drive_is_sane(const struct ata_drive *drive);
+void ata_drive_destroy(struct ata_drive *drive);
 
 /* Cylinders, heads and sectors as IDENTIFY DEVICE has them by default. */
 void ata_disk_geometry(const struct ata_drive *drive, unsigned chs[3]);

@@ -23,6 +23,7 @@ enum {
         CMD_WRITE_MULTIPLE = 0xc5, CMD_SET_MULTIPLE = 0xc6, CMD_READ_DMA = 0xc8, CMD_READ_DMA_ONCE = 0xc9,
         CMD_WRITE_DMA = 0xca, CMD_WRITE_DMA_ONCE = 0xcb, CMD_STANDBY_NOW = 0xe0, CMD_IDLE_NOW = 0xe1,
         CMD_STANDBY = 0xe2, CMD_IDLE = 0xe3, CMD_CHECK_POWER = 0xe5, CMD_SLEEP = 0xe6, CMD_FLUSH = 0xe7,
+        CMD_DATA_SET = 0x06, CMD_READ_LOG_EXT = 0x2f, CMD_WRITE_DMA_FUA_EXT = 0x3d,
         CMD_FLUSH_EXT = 0xea, CMD_IDENTIFY = 0xec, CMD_SET_FEATURES = 0xef, CMD_READ_NATIVE_MAX = 0xf8,
 };
 enum {
@@ -109,7 +110,7 @@ static bool is_write(uint8_t command)
         switch (command) {
         case CMD_WRITE: case CMD_WRITE_ONCE: case CMD_WRITE_EXT: case CMD_WRITE_VERIFY:
         case CMD_WRITE_MULTIPLE: case CMD_WRITE_MULTIPLE_EXT:
-        case CMD_WRITE_DMA: case CMD_WRITE_DMA_ONCE: case CMD_WRITE_DMA_EXT:
+        case CMD_WRITE_DMA: case CMD_WRITE_DMA_ONCE: case CMD_WRITE_DMA_EXT: case CMD_WRITE_DMA_FUA_EXT:
                 return true;
         default:
                 return false;
@@ -142,7 +143,7 @@ static void sectors_go_on(struct ata_drive *drive, bool first)
         if (!drive->left) {
                 address_put(drive, drive->lba - 1);
                 drive->count[0] = 0;
-                if (is_write(drive->command) && !drive->write_cache) {
+                if (is_write(drive->command) && (!drive->write_cache || drive->command == CMD_WRITE_DMA_FUA_EXT)) {
                         drive->command = CMD_FLUSH;     /* without a cache, what is written is durable */
                         ata_flush(drive);
                 } else {
@@ -170,11 +171,80 @@ static void sectors_start(struct ata_drive *drive, bool dma, bool lba48)
                 sectors_go_on(drive, true);
 }
 
+/* -- DATA SET MANAGEMENT: TRIM (ACS-2, 7.10) ------------------------------------------------------- */
+
+enum { TRIM = 1 << 0, TRIM_BLOCKS_MAX = 8, TRIM_ENTRY_BYTES = 8 };
+
+/* Discards the next range of the list in the buffer; position is where the list goes on. */
+static void trim_go_on(struct ata_drive *drive)
+{
+        for (; drive->position < drive->filled; drive->position += TRIM_ENTRY_BYTES) {
+                const uint8_t *entry = drive->buffer + drive->position;
+                uint64_t lba = 0, count = entry[6] | (uint64_t)entry[7] << 8;
+
+                for (unsigned i = 0; i < 6; i++)
+                        lba |= (uint64_t)entry[i] << 8 * i;
+                if (!count)
+                        continue;
+                if (lba >= disk_sectors(drive) || count > disk_sectors(drive) - lba) {
+                        ata_fail(drive, ATA_ABRT);
+                        return;
+                }
+                drive->position += TRIM_ENTRY_BYTES;
+                ata_discard(drive, lba * ATA_SECTOR_BYTES, count * ATA_SECTOR_BYTES);
+                return;
+        }
+        ata_end(drive);
+}
+
+static void trim_start(struct ata_drive *drive)
+{
+        uint32_t blocks = drive->count[0] | (uint32_t)drive->count[1] << 8;
+
+        if (!drive->sata || !(drive->feature[0] & TRIM) || !blocks || blocks > TRIM_BLOCKS_MAX || block_is_read_only(drive->block)) {
+                ata_fail(drive, ATA_ABRT);
+                return;
+        }
+        drive->dma = true;
+        ata_data_out(drive, blocks * ATA_SECTOR_BYTES, false);
+}
+
+/* -- READ LOG EXT (ACS-2, 7.29): the directory, and why a queued command failed ----------------------- */
+
+static void log_read(struct ata_drive *drive)
+{
+        enum { LOG_DIRECTORY = 0x00, LOG_QUEUED_ERROR = 0x10 };
+        uint8_t *to = drive->buffer, sum = 0;
+
+        if (!drive->sata || drive->count[0] != 1 || drive->count[1] || drive->mid[0] || drive->mid[1]) {
+                ata_fail(drive, ATA_ABRT);
+                return;
+        }
+        memset(to, 0, ATA_SECTOR_BYTES);
+        if (drive->low[0] == LOG_DIRECTORY) {
+                ata_put_word(to, 0, 1);
+                ata_put_word(to, LOG_QUEUED_ERROR, 1);
+        } else if (drive->low[0] == LOG_QUEUED_ERROR) {
+                memcpy(to, drive->ncq_log, ATA_NCQ_LOG_BYTES);
+                for (unsigned i = 0; i < ATA_SECTOR_BYTES - 1; i++)
+                        sum = (uint8_t)(sum + to[i]);
+                to[ATA_SECTOR_BYTES - 1] = (uint8_t)-sum;
+        } else {
+                ata_fail(drive, ATA_ABRT);
+                return;
+        }
+        drive->filled = ATA_SECTOR_BYTES;
+        ata_data_in(drive, 0, drive->filled);
+}
+
 static void disk_moved(struct ata_drive *drive)
 {
-        if (is_write(drive->command)) {
+        if (drive->command == CMD_DATA_SET) {
+                drive->position = 0;
+                trim_go_on(drive);
+        } else if (is_write(drive->command)) {
                 ata_write(drive, drive->lba * ATA_SECTOR_BYTES, drive->filled);
-        } else if (drive->command == CMD_IDENTIFY) {
+        } else if (drive->command == CMD_IDENTIFY || drive->command == CMD_READ_LOG_EXT) {
                 drive->phase = ATA_IDLE;        /* the interrupt came with the data */
                 drive->status = ATA_DRDY | ATA_DSC;
         } else if (drive->left || drive->dma) {
@@ -191,10 +261,14 @@ static void disk_io_done(struct ata_drive *drive, int error)
 {
         uint32_t sectors = drive->filled / ATA_SECTOR_BYTES;
 
+        if (drive->command == CMD_DATA_SET && !error) {
+                trim_go_on(drive);
+                return;
+        }
         if (error) {
                 address_put(drive, drive->lba);
-                ata_fail(drive, is_write(drive->command) || drive->command == CMD_FLUSH || drive->command == CMD_FLUSH_EXT
-                                        ? ATA_ABRT : ATA_UNC);
+                ata_fail(drive, is_write(drive->command) || drive->command == CMD_FLUSH || drive->command == CMD_FLUSH_EXT ||
+                                drive->command == CMD_DATA_SET ? ATA_ABRT : ATA_UNC);
                 return;
         }
         if (drive->command == CMD_FLUSH || drive->command == CMD_FLUSH_EXT) {
@@ -211,6 +285,23 @@ static void disk_io_done(struct ata_drive *drive, int error)
 
 /* -- Commands without sectors -------------------------------------------------------------------- */
 
+/* Words of a serial drive (ACS-2, 7.16; SATA 3.0, 13.2). */
+static void identify_sata(const struct ata_drive *drive, uint8_t *to)
+{
+        ata_put_word(to, 75, 31);                       /* queue of 32 */
+        ata_put_word(to, 76, 1 << 8 | 1 << 3 | 1 << 2 | 1 << 1);        /* queued commands, generations 1 to 3 */
+        ata_put_word(to, 80, 0x01fe);                   /* up to ATA8-ACS */
+        ata_put_word(to, 84, 1 << 14 | 1 << 6 | 1 << 5);        /* WRITE DMA FUA EXT, logs */
+        ata_put_word(to, 87, 1 << 14 | 1 << 6 | 1 << 5);
+        ata_put_word(to, 93, 0);
+        ata_put_word(to, 106, 0x6003);                  /* 8 sectors in a physical one */
+        ata_put_word(to, 217, 1);                       /* nothing turns */
+        if (block_can_discard(drive->block) && !block_is_read_only(drive->block)) {
+                ata_put_word(to, 105, TRIM_BLOCKS_MAX);
+                ata_put_word(to, 169, 1);
+        }
+}
+
 static void disk_identify(struct ata_drive *drive)
 {
         uint64_t sectors = disk_sectors(drive), small = MIN(sectors, SECTORS_28_BIT);
@@ -220,7 +311,10 @@ static void disk_identify(struct ata_drive *drive)
         char serial[21];
 
         memset(to, 0, 2 * IDENTIFY_WORDS);
-        g_snprintf(serial, sizeof(serial), "LODGER-%s", drive->id);
+        if (block_serial(drive->block))
+                g_strlcpy(serial, block_serial(drive->block), sizeof(serial));
+        else
+                g_snprintf(serial, sizeof(serial), "LODGER-%s", drive->id);
         ata_put_word(to, 0, 0x0040);                    /* fixed drive */
         ata_put_word(to, 1, disk_cylinders(sectors, HEADS, SECTORS));
         ata_put_word(to, 3, HEADS);
@@ -258,6 +352,8 @@ static void disk_identify(struct ata_drive *drive)
         ata_put_word(to, 93, drive->unit ? 0x4b00 : 0x600b);    /* reset result: 80-wire cable, number by jumper */
         for (unsigned i = 0; i < 4; i++)
                 ata_put_word(to, 100 + i, (uint32_t)(sectors >> 16 * i) & 0xffff);
+        if (drive->sata)
+                identify_sata(drive, to);
         to[510] = 0xa5;                                 /* integrity word: all bytes add up to 0 */
         for (unsigned i = 0; i < 511; i++)
                 sum = (uint8_t)(sum + to[i]);
@@ -350,6 +446,18 @@ static void disk_command(struct ata_drive *drive, uint8_t command)
                 break;
         case CMD_READ_DMA: case CMD_READ_DMA_ONCE: case CMD_WRITE_DMA: case CMD_WRITE_DMA_ONCE:
                 sectors_start(drive, true, false);
+                break;
+        case CMD_WRITE_DMA_FUA_EXT:
+                if (drive->sata)
+                        sectors_start(drive, true, true);
+                else
+                        ata_fail(drive, ATA_ABRT);
+                break;
+        case CMD_DATA_SET:
+                trim_start(drive);
+                break;
+        case CMD_READ_LOG_EXT:
+                log_read(drive);
                 break;
         case CMD_READ_DMA_EXT: case CMD_WRITE_DMA_EXT:
                 sectors_start(drive, true, true);

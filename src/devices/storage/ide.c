@@ -59,53 +59,8 @@ struct ide {
         struct port_range *bm_ports;
 };
 
-static const struct state_field drive_fields[] = {
-        STATE_U8(struct ata_drive, feature),
-        STATE_U8(struct ata_drive, count),
-        STATE_U8(struct ata_drive, low),
-        STATE_U8(struct ata_drive, mid),
-        STATE_U8(struct ata_drive, high),
-        STATE_U8(struct ata_drive, select),
-        STATE_U8(struct ata_drive, status),
-        STATE_U8(struct ata_drive, error),
-        STATE_U8(struct ata_drive, command),
-        STATE_U8(struct ata_drive, phase),
-        STATE_BOOL(struct ata_drive, dma),
-        STATE_BOOL(struct ata_drive, irq),
-        STATE_BOOL(struct ata_drive, lba48),
-        STATE_U32(struct ata_drive, position),
-        STATE_U32(struct ata_drive, end),
-        STATE_U32(struct ata_drive, filled),
-        STATE_U64(struct ata_drive, lba),
-        STATE_U32(struct ata_drive, left),
-        STATE_U8(struct ata_drive, multiple),
-        STATE_U8(struct ata_drive, transfer_mode),
-        STATE_BOOL(struct ata_drive, write_cache),
-        STATE_U8(struct ata_drive, heads),
-        STATE_U8(struct ata_drive, sectors),
-        STATE_BYTES(struct ata_drive, packet),
-        STATE_U32(struct ata_drive, byte_limit),
-        STATE_U8(struct ata_drive, sense),
-        STATE_U8(struct ata_drive, asc),
-        STATE_U8(struct ata_drive, ascq),
-        STATE_U8(struct ata_drive, media_event),
-        STATE_BOOL(struct ata_drive, attention),
-        STATE_BOOL(struct ata_drive, locked),
-        STATE_BOOL(struct ata_drive, tray_open),
-        STATE_BYTES(struct ata_drive, buffer),
-        STATE_SKIP(struct ata_drive, kind, "wiring"),
-        STATE_SKIP(struct ata_drive, unit, "wiring"),
-        STATE_SKIP(struct ata_drive, id, "identity"),
-        STATE_SKIP(struct ata_drive, ops, "follows from kind"),
-        STATE_SKIP(struct ata_drive, channel, "wiring"),
-        STATE_SKIP(struct ata_drive, block, "host side, connected by the machine"),
-        STATE_SKIP(struct ata_drive, generation, "of work that a save lets end"),
-        STATE_SKIP(struct ata_drive, complained, "about this host"),
-        STATE_END
-};
-
 static const struct state_field channel_fields[] = {
-        STATE_ARRAY(struct ide_channel, drive, 2, drive_fields),
+        STATE_ARRAY(struct ide_channel, drive, 2, ata_drive_fields),
         STATE_U8(struct ide_channel, control),
         STATE_U8(struct ide_channel, bm_command),
         STATE_U8(struct ide_channel, bm_status),
@@ -152,17 +107,7 @@ static void ide_update(struct ide_channel *channel)
 static void drive_interrupt(struct ata_drive *drive)
 {
         drive->irq = true;
-        ide_update(drive->channel);
-}
-
-void ata_signature(struct ata_drive *drive)
-{
-        bool cd = drive->kind == ATA_CD;
-
-        drive->count[0] = drive->low[0] = 1;
-        drive->mid[0] = cd ? 0x14 : 0;
-        drive->high[0] = cd ? 0xeb : 0;
-        drive->select &= ATA_DEVICE_1;
+        ide_update(drive->host_opaque);
 }
 
 /* -- Bus master ---------------------------------------------------------------------------------- */
@@ -303,139 +248,24 @@ static void bm_write(void *opaque, uint16_t port, uint32_t value, unsigned size)
 
 static const struct port_ops bm_ops = { bm_read, bm_write, 4 };
 
-/* -- A drive's work on its image ----------------------------------------------------------------- */
+/* -- What drives ask for ------------------------------------------------------------------------- */
 
-struct ata_work {
-        struct ata_drive *drive;
-        uint32_t generation;
-        bool read;
-        uint32_t size;
-        uint8_t bytes[];
-};
-
-static void ata_worked(void *opaque, int error)
+static void ide_data(struct ata_drive *drive, bool interrupt)
 {
-        struct ata_work *work = opaque;
-        struct ata_drive *drive = work->drive;
-
-        if (work->generation == drive->generation) {
-                drive->generation++;
-                drive->phase = ATA_IDLE;
-                if (error && !drive->complained) {
-                        drive->complained = true;
-                        log_warning("%s: %s: %s; the guest is told of an error", drive->id,
-                                    drive->block ? block_path(drive->block) : "no medium", g_strerror(error));
-                }
-                if (work->read && !error)
-                        memcpy(drive->buffer, work->bytes, work->size);
-                drive->ops->io_done(drive, error);
-        }
-        g_free(work);
-}
-
-static struct ata_work *ata_work_new(struct ata_drive *drive, bool read, uint32_t size)
-{
-        struct ata_work *work = g_malloc(sizeof(*work) + size);
-
-        g_assert(size <= ATA_BUFFER_BYTES && drive->block);
-        *work = (struct ata_work){ .drive = drive, .generation = drive->generation, .read = read, .size = size };
-        drive->phase = ATA_WORKING;
-        drive->status = (uint8_t)((drive->status & ~(ATA_DRQ | ATA_ERR)) | ATA_BSY);
-        return work;
-}
-
-void ata_read(struct ata_drive *drive, uint64_t offset, uint32_t size)
-{
-        struct ata_work *work = ata_work_new(drive, true, size);
-
-        drive->filled = size;
-        block_read(drive->block, offset, work->bytes, size, ata_worked, work);
-}
-
-void ata_write(struct ata_drive *drive, uint64_t offset, uint32_t size)
-{
-        struct ata_work *work = ata_work_new(drive, false, size);
-
-        memcpy(work->bytes, drive->buffer, size);
-        block_write(drive->block, offset, work->bytes, size, ata_worked, work);
-}
-
-void ata_flush(struct ata_drive *drive)
-{
-        block_flush(drive->block, ata_worked, ata_work_new(drive, false, 0));
-}
-
-/* -- Moving data and ending commands ------------------------------------------------------------- */
-
-static void data_begin(struct ata_drive *drive, uint32_t from, uint32_t to, enum ata_phase phase)
-{
-        drive->position = from;
-        drive->end = to;
-        drive->phase = phase;
-        drive->status = (uint8_t)((drive->status & ~(ATA_BSY | ATA_ERR)) | ATA_DRQ | ATA_DRDY);
-}
-
-void ata_data_in(struct ata_drive *drive, uint32_t from, uint32_t to)
-{
-        g_assert(from < to && to <= ATA_BUFFER_BYTES);
-        data_begin(drive, from, to, drive->dma ? ATA_DMA_IN : ATA_PIO_IN);
         if (drive->dma)
-                bm_run(drive->channel);
-        else
-                drive_interrupt(drive);
-}
-
-void ata_data_out(struct ata_drive *drive, uint32_t size, bool interrupt)
-{
-        g_assert(size && size <= ATA_BUFFER_BYTES);
-        drive->filled = size;
-        data_begin(drive, 0, size, drive->dma ? ATA_DMA_OUT : ATA_PIO_OUT);
-        if (drive->dma)
-                bm_run(drive->channel);
+                bm_run(drive->host_opaque);
         else if (interrupt)
                 drive_interrupt(drive);
 }
 
-void ata_end(struct ata_drive *drive)
-{
-        drive->phase = ATA_IDLE;
-        drive->dma = false;
-        drive->error = 0;
-        drive->status = ATA_DRDY | (drive->kind == ATA_DISK ? ATA_DSC : 0);
-        drive_interrupt(drive);
-}
-
-void ata_fail(struct ata_drive *drive, uint8_t error)
-{
-        drive->phase = ATA_IDLE;
-        drive->dma = false;
-        drive->error = error;
-        drive->status = ATA_DRDY | ATA_ERR | (drive->kind == ATA_DISK ? ATA_DSC : 0);
-        drive_interrupt(drive);
-}
+static const struct ata_host ide_host = { .data = ide_data, .ended = drive_interrupt };
 
 /* -- Resets -------------------------------------------------------------------------------------- */
-
-/* What all resets of a drive have in common (ATA/ATAPI-6, 9.2 and 9.3). */
-static void drive_reset(struct ata_drive *drive, bool hard)
-{
-        drive->generation++;
-        drive->phase = ATA_IDLE;
-        drive->dma = drive->irq = drive->lba48 = false;
-        drive->position = drive->end = drive->filled = 0;
-        drive->left = 0;
-        drive->error = 1;               /* diagnostic code: no error */
-        drive->status = drive->kind == ATA_DISK ? ATA_DRDY | ATA_DSC : 0;
-        if (drive->kind == ATA_NONE)
-                return;
-        drive->ops->reset(drive, hard);
-        ata_signature(drive);
-}
 
 static void channel_reset(struct ide_channel *channel, bool hard)
 {
         for (unsigned unit = 0; unit < 2; unit++) {
-                drive_reset(&channel->drive[unit], hard);
+                ata_drive_reset(&channel->drive[unit], hard);
                 channel->drive[unit].select = 0;
         }
         ide_update(channel);
@@ -501,7 +331,7 @@ static void command_write(struct ide_channel *channel, uint8_t command)
         if (command == COMMAND_DEVICE_RESET && drive->kind == ATA_CD) {
                 uint8_t device = drive->select & ATA_DEVICE_1;
 
-                drive_reset(drive, false);
+                ata_drive_reset(drive, false);
                 drive->select = device;
                 ide_update(channel);
                 return;
@@ -513,15 +343,8 @@ static void command_write(struct ide_channel *channel, uint8_t command)
                         return;
         }
         drive->irq = false;
-        drive->phase = ATA_IDLE;
-        drive->dma = drive->lba48 = false;
-        drive->command = command;
-        drive->error = 0;
-        drive->status = ATA_DRDY | (drive->kind == ATA_DISK ? ATA_DSC : 0);
         ide_update(channel);
-        TRACE(IO, "%s command %02x count %02x lba %02x%02x%02x device %02x", drive->id, command, drive->count[0],
-              drive->high[0], drive->mid[0], drive->low[0], drive->select);
-        drive->ops->command(drive, command);
+        ata_drive_command(drive, command);
 }
 
 static void push(uint8_t *file, uint8_t value)
@@ -681,12 +504,8 @@ static void ide_add(struct device *device, unsigned slot, const char *id, struct
 {
         struct ata_drive *drive = ide_slot(device, slot);
 
-        g_assert(drive->kind == ATA_NONE && device->created);
-        drive->kind = (uint8_t)kind;
-        drive->id = g_strdup(id);
-        drive->block = image;
-        drive->ops = kind == ATA_CD ? &atapi_cd_ops : &ata_disk_ops;
-        drive_reset(drive, true);
+        g_assert(device->created);
+        ata_drive_attach(drive, kind, id, image);
 }
 
 void ide_add_disk(struct device *device, unsigned slot, const char *id, struct block *image)
@@ -721,32 +540,14 @@ static struct ata_drive *ide_find_cd(struct device *device, const char *id)
         return NULL;
 }
 
-/* Puts image (or nothing) in place of the medium. */
 static bool ide_cd_change(struct device *device, const char *id, struct block *image, bool force, GError **error)
 {
         struct ata_drive *drive = ide_find_cd(device, id);
 
-        if (!drive) {
-                g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_NOENT, "%s: no such CD drive", id);
-                return false;
-        }
-        if (drive->locked && drive->block && !force) {
-                drive->media_event = 1;
-                g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_ACCES,
-                            "%s: the guest has locked the tray and was asked to let go; try again, or use force", id);
-                return false;
-        }
-        if (drive->block) {
-                block_drain(drive->block);
-                block_close(drive->block);
-        }
-        drive->block = image;
-        drive->tray_open = !image;
-        drive->locked = drive->locked && image && !force;
-        drive->attention = true;
-        drive->complained = false;
-        drive->media_event = image ? 2 : 3;
-        return true;
+        if (drive)
+                return ata_drive_change_medium(drive, image, force, error);
+        g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_NOENT, "%s: no such CD drive", id);
+        return false;
 }
 
 bool ide_cd_eject(struct device *device, const char *id, bool force, GError **error)
@@ -757,6 +558,11 @@ bool ide_cd_eject(struct device *device, const char *id, bool force, GError **er
 bool ide_cd_insert(struct device *device, const char *id, struct block *image, bool force, GError **error)
 {
         return ide_cd_change(device, id, image, force, error);
+}
+
+bool ide_has_cd(struct device *device, const char *id)
+{
+        return ide_find_cd(device, id) != NULL;
 }
 
 const char *ide_cd_path(struct device *device, const char *id)
@@ -820,7 +626,8 @@ static bool ide_create(struct device *device, GError **error)
 
                 channel->ide = ide;
                 for (unsigned unit = 0; unit < 2; unit++) {
-                        channel->drive[unit].channel = channel;
+                        channel->drive[unit].host = &ide_host;
+                        channel->drive[unit].host_opaque = channel;
                         channel->drive[unit].unit = (uint8_t)unit;
                 }
                 channel->command_ports = ports_map(device->env->ports, 0, 8, &command_block_ops, channel, command_name[i]);
@@ -835,36 +642,8 @@ static bool ide_create(struct device *device, GError **error)
 
 static void ide_destroy(struct device *device)
 {
-        for (unsigned slot = 0; slot < IDE_SLOTS; slot++) {
-                struct ata_drive *drive = ide_slot(device, slot);
-
-                drive->generation++;            /* what still completes is dropped */
-                if (drive->block) {
-                        block_drain(drive->block);
-                        block_close(drive->block);
-                }
-                g_free(drive->id);
-        }
-}
-
-static bool drive_is_sane(const struct ata_drive *drive)
-{
-        bool data = drive->phase >= ATA_PIO_IN && drive->phase < ATA_PHASES;
-
-        if (drive->phase == ATA_WORKING || drive->phase >= ATA_PHASES || (data && drive->kind == ATA_NONE))
-                return false;
-        if (drive->end > drive->filled || drive->filled > ATA_BUFFER_BYTES || drive->position > drive->end)
-                return false;
-        if (data && drive->position == drive->end)
-                return false;
-        if ((drive->phase == ATA_DMA_IN || drive->phase == ATA_DMA_OUT) && !drive->dma)
-                return false;
-        if (drive->kind == ATA_DISK && (!drive->heads || drive->heads > 16 || !drive->sectors))
-                return false;
-        if (drive->kind == ATA_CD && (drive->byte_limit < 2 || drive->byte_limit & 1))
-                return false;
-        return drive->multiple <= ATA_MULTIPLE_MAX && !(drive->multiple & (drive->multiple - 1)) &&
-               drive->media_event <= 3 && drive->left <= 65536 * 2 && drive->lba < UINT64_C(1) << 48;
+        for (unsigned slot = 0; slot < IDE_SLOTS; slot++)
+                ata_drive_destroy(ide_slot(device, slot));
 }
 
 static bool ide_post_load(struct device *device, GError **error)
@@ -874,7 +653,7 @@ static bool ide_post_load(struct device *device, GError **error)
         for (unsigned i = 0; i < 2; i++) {
                 struct ide_channel *channel = &ide->channel[i];
 
-                if (!drive_is_sane(&channel->drive[0]) || !drive_is_sane(&channel->drive[1]) || channel->prd_left > 0x10000) {
+                if (!ata_drive_is_sane(&channel->drive[0]) || !ata_drive_is_sane(&channel->drive[1]) || channel->prd_left > 0x10000) {
                         g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_INVAL, "ide: impossible state of a drive");
                         return false;
                 }

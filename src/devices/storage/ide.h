@@ -26,6 +26,7 @@ bool ide_disk_geometry(struct device *device, unsigned slot, unsigned chs[3]);
 bool ide_cd_eject(struct device *device, const char *id, bool force, GError **error);
 /* Puts a medium in, in place of what is there (the same lock applies).  Takes the image over when it succeeds. */
 bool ide_cd_insert(struct device *device, const char *id, struct block *image, bool force, GError **error);
+bool ide_has_cd(struct device *device, const char *id);
 /* What is in drive `id`: a path, or NULL when empty or no such CD drive. */
 const char *ide_cd_path(struct device *device, const char *id);
 /* Completes all work on images: before a save, with the vCPUs paused. */

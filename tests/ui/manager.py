@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""manager.py - the manager window of lodger-gtk and what it opens."""
+import os
+import shutil
+
+from desktop import BUTTONS, Failure, find, has_line, lines, lodger, main, nodes, place, press, shows, texts, wait, xdotool
+
+GUEST = os.path.join(os.environ["top_builddir"], "tests/control/echo.elf")
+
+
+def rows():
+    return [node.name for node in nodes("list item", showing=True)]
+
+
+def click(node):
+    x, y, width, height = place(node)
+    xdotool("mousemove", str(x + width // 2), str(y + height // 2), "click", "1")
+
+
+def set_text(name, text):
+    find("text", name).queryEditableText().setTextContents(text)
+
+
+def test_assistant(desktop):
+    # A CD image in one of the usual folders is suggested, by the name in its volume descriptor.
+    os.mkdir(desktop.path("ISO"))
+    with open(desktop.path("ISO/some.iso"), "wb") as file:
+        descriptor = bytearray(2048)
+        descriptor[0:7] = b"\x01CD001\x01"
+        descriptor[40:72] = b"Debian 12.5.0 amd64 n".ljust(32)
+        descriptor[80:84] = (20).to_bytes(4, "little")
+        file.write(bytes(16 * 2048) + descriptor + bytes(3 * 2048))
+    gtk = desktop.gtk()
+    press("push button", "New Machine…")
+    click(find("list item", "Debian 12.5.0 amd64 n"))
+    press("push button", "Create")
+    wait("the machine is listed", lambda: "some" in rows(), gtk)
+    definition = desktop.path("XDG_DATA_HOME/lodger/machines/some/definition")
+    wait("the definition is there", lambda: has_line(definition, "os=linux64"), gtk)
+    if os.stat(os.path.dirname(definition) + "/disk.raw").st_size != 32 << 30:
+        raise Failure("the disk has another size")
+    # Settings: what is wrong is said and not taken, what is right is written.
+    press("push button", "Settings")
+    find("text", "memory").queryEditableText().setTextContents("banana")
+    press("push button", "Apply")
+    shows("banana: not a size")
+    find("text", "memory").queryEditableText().setTextContents("300M")
+    press("push button", "Apply")
+    wait("the memory is set", lambda: has_line(definition, "memory=300M"), gtk)
+    # Deleting asks first.
+    press("toggle button", "More Actions")
+    press(BUTTONS, "Delete…")
+    press("push button", "Delete")
+    wait("the machine is gone", lambda: "some" not in rows() and not os.path.exists(definition), gtk)
+
+
+def test_life(desktop):
+    console = desktop.path("console")
+    lodger("create", "lively", "--memory", "16M", "--serial", "none", "--kernel", GUEST, "--debug-console", console)
+    gtk = desktop.gtk()
+    wait("the machine is listed", lambda: rows() == ["lively"], gtk)
+    shows("Off")
+    press("push button", "Start")
+    wait("the guest is ready", lambda: has_line(console, "ready"), gtk)
+    find("canvas", "Screen of the guest")
+    # Closing the console leaves the machine alone; the manager shows it.
+    xdotool("key", "ctrl+alt+w")
+    wait("the console is closed", lambda: not list(nodes("canvas", "Screen of the guest", True)))
+    wait("the machine runs", lambda: "running" in lodger("list"))
+    # One that is started elsewhere appears by itself; search finds it.
+    desktop.machine("elsewhere")
+    wait("both are listed", lambda: sorted(rows()) == ["elsewhere", "lively"])
+    press("toggle button", "Search")
+    set_text("Search machines", "else")
+    wait("one is found", lambda: rows() == ["elsewhere"])
+    set_text("Search machines", "")
+    wait("both are shown again", lambda: len(rows()) == 2)
+    # From outside, to its end.
+    lodger("stop", "--force", "elsewhere")
+    wait("the machine has ended", lambda: "elsewhere" not in lodger("list"))
+    click(find("list item", "lively"))
+    press("toggle button", "More Actions")
+    press(BUTTONS, "Press the Power Button")
+    wait("the guest has noticed", lambda: has_line(console, "power button"))
+    wait("the machine is off", lambda: "lively" not in lodger("list"))
+    wait("its button starts it again", lambda: next(nodes("push button", "Start", True), None))
+
+
+def test_windows(desktop):
+    gtk = desktop.gtk()
+    find("push button", "New Machine…")
+    for key, shown in (("ctrl+comma", "Release keys"), ("F1", "Machines Inside Your Computer"), ("ctrl+n", "What shall the machine start from?")):
+        xdotool("key", key)
+        shows(shown)
+        xdotool("key", "Escape")
+        wait("it closes", lambda: not any(shown in text for text in texts()), gtk)
+    press("toggle button", "Main Menu")
+    press(BUTTONS, "Check This Computer")
+    wait("what was found", lambda: any("engine" in text for text in texts()), gtk)
+    xdotool("key", "Escape")
+    # The assistant, filled in by the command line of a second start.
+    second = desktop.gtk(GUEST)
+    wait("the second start ends", lambda: second.poll() is not None)
+    find("text", "Name")
+    shows("echo.elf")
+    xdotool("key", "Escape")
+    xdotool("key", "ctrl+q")
+    wait("the application ends", lambda: gtk.poll() is not None)
+    if gtk.returncode:
+        raise Failure("status %d" % gtk.returncode)
+
+
+main(test_assistant, test_life, test_windows)
