@@ -12,6 +12,8 @@
  *      off             powers off through ACPI's PM1 control
  *      reset  cf9  triple      resets the machine in three ways
  *      spin  halt      for ever, without and with interrupts to wait for
+ *      havoc:SEED      writes random values to random ports, registers in memory and PCI functions, for ever
+ *      nowhere         jumps to where there is no memory
  *      ticks           halts through 20 interrupts of the timer
  */
 #include <stdint.h>
@@ -161,6 +163,49 @@ static void ticks(void)
                 asm volatile("sti\nhlt\ncli" : : : "memory");
 }
 
+static uint32_t random_state;
+
+static uint32_t random_next(void)
+{
+        random_state ^= random_state << 13;
+        random_state ^= random_state >> 17;
+        return random_state ^= random_state << 5;
+}
+
+/* Mostly not to what resets the machine or switches it off, which would be the end of it. */
+static int is_end(uint16_t port)
+{
+        return port == KBC_COMMAND || port == 0x92 || port == DEBUG_EXIT || port == RESET_CONTROL || (port & 0xffc0) == 0x600;
+}
+
+static void havoc(uint32_t seed)
+{
+        static const uint32_t regions[] = { 0xa0000, 0xe0000000, 0xfe000000, 0xfeb00000, 0xfec00000, 0xfed00000, 0xfee00000, 0xfffc0000 };
+
+        random_state = seed * 2654435761u + 1;
+        for (;;) {
+                uint32_t choice = random_next(), value = random_next() >> (choice >> 8 & 31);
+                uint16_t port = (uint16_t)(choice & 1 ? random_next() : random_next() & 0x3ff);
+
+                if (choice & 2) {
+                        uint32_t at = regions[choice >> 13 & 7] + (random_next() & (choice & 4 ? 0x1ffff : 0xfff));
+
+                        if (choice & 8)
+                                *(volatile uint32_t *)(at & ~3u) = value;
+                        else
+                                (void)*(volatile uint8_t *)at;
+                } else if ((choice & 0xc0) == 0) {
+                        out32(PCI_ADDRESS, 0x80000000u | (random_next() & 0xfffc));
+                        out32(PCI_DATA, value);
+                } else if (!is_end(port) || (choice & 0xf0) == 0xf0) {
+                        if (choice & 16)
+                                out32(port, value);
+                        else
+                                out8(port, (uint8_t)value);
+                }
+        }
+}
+
 /* Whether the word at *text begins with key; *text is then what follows the key. */
 static int word_is(const char **text, const char *key)
 {
@@ -210,6 +255,10 @@ static void act(const char *word, const struct information *information)
                 out8(RESET_CONTROL, 2), out8(RESET_CONTROL, 6);
         else if (word_is(&word, "triple"))
                 triple_fault();
+        else if (word_is(&word, "havoc:"))
+                havoc(number(word));
+        else if (word_is(&word, "nowhere"))
+                ((void (*)(void))0xd0000000)();
         else if (word_is(&word, "ticks"))
                 ticks();
         else if (word_is(&word, "spin"))
