@@ -11,6 +11,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* How many variants of each saved input replay.c runs. */
+extern const unsigned fuzz_variants;
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #endif

@@ -30,6 +30,8 @@
 
 enum { RAM_BYTES = 1 << 20, PLACES_MAX = 64, OPERATIONS_MAX = 400, FLOPPY_BYTES = 1474560 };
 
+const unsigned fuzz_variants = 500;
+
 struct place {
         bool memory;
         uint64_t first, last;
