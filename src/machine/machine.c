@@ -99,6 +99,16 @@ static void machine_check_failed(void *opaque)
         lock_release(&machine->lock);
 }
 
+/* engine_options.moved: whoever shows the engine has to hear of it. */
+static void machine_moved(void *opaque)
+{
+        struct machine *machine = opaque;
+
+        lock_acquire(&machine->lock);
+        machine_post(machine, PENDING_MOVED);
+        lock_release(&machine->lock);
+}
+
 /* -- Main loop ---------------------------------------------------------------------------------- */
 
 static void machine_reset(struct machine *machine)
@@ -125,6 +135,8 @@ static gboolean machine_wake_dispatch(GSource *source, GSourceFunc callback, gpo
         pending = machine->pending;
         machine->pending &= PENDING_END;
         lock_release(&machine->lock);
+        if ((pending & PENDING_MOVED) && machine->state_changed)
+                machine->state_changed(machine->state_opaque);
         if (pending & PENDING_END)
                 g_main_loop_quit(machine->loop);
         else if (pending & PENDING_RESET)
@@ -218,6 +230,7 @@ bool machine_run(struct machine *machine, enum machine_end *end, int *status, GE
                 *status = machine->status;
         }
         machine_checkpoint_cancel(machine);
+        machine_lazy_finish(machine, true);
         clock_stop(machine->clock);
         g_ptr_array_free(sources, TRUE);
         return ok;
@@ -297,7 +310,7 @@ struct machine *machine_new(const struct machine_config *config, GError **error)
 {
         struct machine *machine = g_new0(struct machine, 1);
         struct engine_options options = { .check = config->check, .check_failed = machine_check_failed, .opaque = machine,
-                                          .machine_lock = &machine->lock };
+                                          .moved = machine_moved, .machine_lock = &machine->lock };
         struct cpu_env cpu_env = { 0 };
 
         lock_init(&machine->lock, LOCK_RANK_MACHINE, "machine");
@@ -342,6 +355,7 @@ void machine_free(struct machine *machine)
                 return;
         if (machine->engine)
                 engine_pause(machine->engine);
+        machine_lazy_finish(machine, true);
         lock_acquire(&machine->lock);
         for (guint i = machine->devices->len; i-- > 0;)
                 device_free(g_ptr_array_index(machine->devices, i));
