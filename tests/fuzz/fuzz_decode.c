@@ -15,8 +15,6 @@
 #include "cpu/mode.h"
 #include "fuzz.h"
 
-const unsigned fuzz_variants = 2000;
-
 #define REQUIRE(condition) ((condition) ? (void)0 : fail(#condition, bytes, available))
 
 static void fail(const char *what, const uint8_t *bytes, size_t available)

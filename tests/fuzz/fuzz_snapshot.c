@@ -16,8 +16,6 @@
 #include "snapshot/fields.h"
 #include "snapshot/reader.h"
 
-const unsigned fuzz_variants = 2000;
-
 #define REQUIRE(condition) ((condition) ? (void)0 : fail(#condition))
 
 static void fail(const char *what)

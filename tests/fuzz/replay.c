@@ -16,7 +16,7 @@
 
 #include "fuzz.h"
 
-enum { INPUT_MAX = 4096 };
+enum { INPUT_MAX = 4096, VARIANTS = 2000 };
 
 static unsigned inputs;
 
@@ -24,8 +24,9 @@ static void replay_variants(const uint8_t *data, size_t size)
 {
         uint8_t variant[INPUT_MAX];
         uint64_t state = UINT64_C(88172645463325252);
+        unsigned variants = &fuzz_variants ? fuzz_variants : VARIANTS;
 
-        for (unsigned i = 0; i < fuzz_variants && size; i++) {
+        for (unsigned i = 0; i < variants && size; i++) {
                 memcpy(variant, data, size);
                 for (unsigned change = 0; change <= i % 3; change++) {
                         state ^= state << 13;
