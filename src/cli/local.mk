@@ -23,6 +23,8 @@ lodger_SOURCES += \
         src/cli/run.c \
         src/cli/screen.c \
         src/cli/screenshot.c \
+        src/cli/script.c \
+        src/cli/script.h \
         src/cli/session.c \
         src/cli/session.h \
         src/cli/snapshot.c \

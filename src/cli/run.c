@@ -5,6 +5,7 @@
 #include "base/i18n.h"
 #include "base/log.h"
 #include "cli/cli.h"
+#include "cli/script.h"
 #include "cli/session.h"
 
 static int run_machine(struct option_set *options, char **images)
@@ -17,7 +18,11 @@ static int run_machine(struct option_set *options, char **images)
                 return cli_fail(EXIT_USAGE, "run", _("%s: one image only, and not together with --kernel"), images[1]);
         if (images && !options_place_image(options, images[0], &error))
                 return session_fail("run", error);
-        return session_check("run", options, &status) ? session_run(&session) : status;
+        if (!session_check("run", options, &status))
+                return status;
+        if (options_flag(options, OPTION_THROWAWAY))
+                options_throw_away(options);
+        return options_text(options, OPTION_WAIT_FOR) ? script_run(&session, options) : session_run(&session);
 }
 
 int run_main(int argc, char **argv)

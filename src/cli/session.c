@@ -79,11 +79,16 @@ static bool open_control(const struct session *session, const char *name, struct
         return *status == EXIT_OK;
 }
 
+struct running {
+        const struct session *session;
+        struct machine *machine;
+};
+
 static gboolean tell_running(gpointer opaque)
 {
-        const struct session *session = opaque;
+        const struct running *running = opaque;
 
-        session->running(session->opaque);
+        running->session->running(running->session->opaque, running->machine);
         return G_SOURCE_REMOVE;
 }
 
@@ -97,6 +102,7 @@ static int run(const struct session *session, const struct machine_config *confi
         GError *error = NULL;
         int status = EXIT_HOST;
         struct machine *machine = machine_new(config, &error);
+        struct running running = { session, machine };
 
         if (machine && restore && !machine_restore(machine, restore, &error))
                 g_clear_pointer(&machine, machine_free);
@@ -105,7 +111,7 @@ static int run(const struct session *session, const struct machine_config *confi
         if (machine && gdb_spec)
                 gdb = gdb_server_new(machine, gdb_spec, &error);
         if (machine && !error && session->running)
-                g_idle_add(tell_running, (gpointer)(uintptr_t)session);
+                g_idle_add(tell_running, &running);
         /* A value that only the machine can judge (a port number, a model) is still the user's mistake. */
         if (!machine || error || !machine_run(machine, &end, &status, &error))
                 status = session_fail(session->command, error);

@@ -9,7 +9,7 @@ struct session {
         const char *command;            /* for messages */
         const struct option_set *options;       /* checked by session_check() */
         /* On the main loop, once the machine runs and can be controlled; may be NULL. */
-        void (*running)(void *opaque);
+        void (*running)(void *opaque, struct machine *machine);
         void *opaque;
         /* It will run without whoever started it: a machine that cannot be controlled then is useless. */
         bool detached;

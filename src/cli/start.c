@@ -39,10 +39,11 @@ struct report {
         int pipe_end;
 };
 
-static void tell_parent(void *opaque)
+static void tell_parent(void *opaque, struct machine *machine)
 {
         struct report *report = opaque;
 
+        (void)machine;
         /* From here on the state is the machine's own. */
         timeline_resumed(report->name);
         (void)!write(report->pipe_end, "", 1);

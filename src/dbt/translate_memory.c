@@ -160,10 +160,15 @@ struct cold *translate_tlb_probe(struct translator *t, enum cold_kind kind, unsi
         size_t tags = view + (write ? offsetof(struct tlb_view, write_neg_tag) : offsetof(struct tlb_view, read_neg_tag));
         uint8_t *miss;
 
+        /* With several vCPUs the guess is read once: tag and addend must be of one entry, whatever others make of it. */
+        bool keep = guess && !aligned_suffices(size) && t->dbt->smp;
+
         if (guess)
                 emit_load32_place(e, H_ADDEND, &guess->index);
         else
                 emit_index(t);
+        if (keep)
+                emit_store64(e, DSTATE(spill), H_ADDEND);
         emit_load64(e, H_RCX, HOST_MEM_INDEX(H_RSP, H_ADDEND, 3, (int32_t)tags));
         if (guess) {
                 emit_guess_check(t, size);
@@ -174,7 +179,9 @@ struct cold *translate_tlb_probe(struct translator *t, enum cold_kind kind, unsi
                         emit_if_in_page(t, 5);
         }
         miss = emit_jmp(e, NULL);
-        if (guess && !aligned_suffices(size))                   /* the check needed R10 */
+        if (keep)
+                emit_load64(e, H_ADDEND, DSTATE(spill));
+        else if (guess && !aligned_suffices(size))              /* the check needed R10 */
                 emit_load32_place(e, H_ADDEND, &guess->index);
         emit_load64(e, H_ADDEND, HOST_MEM_INDEX(H_RSP, H_ADDEND, 3, (int32_t)(view + offsetof(struct tlb_view, addend))));
         struct cold *cold = translate_new_cold(t, kind, miss);

@@ -164,6 +164,13 @@ void definition_options(const struct definition *definition, struct option_set *
         options_set(options, OPTION_NAME, definition->name);
         suggest(options, OPTION_MEMORY, os->memory);
         suggest(options, OPTION_CPU, os->cpu);
+        for (char **disk = options->values[OPTION_DISK]; os->disk_bus && disk && *disk; disk++)
+                if (!strstr(*disk, ",bus=")) {
+                        char *longer = g_strdup_printf("%s,bus=%s", *disk, os->disk_bus);
+
+                        g_free(*disk);
+                        *disk = longer;
+                }
         if (!options_text(options, OPTION_SERIAL)) {
                 char *serial = g_strdup_printf("file:%s/serial0.log", definition->folder);
 

@@ -108,6 +108,16 @@ static const char *check_timeout(const char *value)
         return parse_duration(value, &seconds) ? NULL : _("not a duration; write for example 90s, 10m or 2h");
 }
 
+static const char *check_regex(const char *value)
+{
+        GRegex *regex = g_regex_new(value, 0, 0, NULL);
+
+        if (!regex)
+                return _("not a regular expression; see pcrepattern(3)");
+        g_regex_unref(regex);
+        return NULL;
+}
+
 static const char *check_debug_console(const char *value)
 {
         return parse_debug_console(value) ? NULL : _("not a debug console; write FILE or FILE,port=0xe9");
@@ -163,6 +173,10 @@ bool options_check(const struct option_set *set, GError **error)
                 if (options_text(set, OPTION_APPEND))
                         return refuse(error, OPTION_APPEND, options_text(set, OPTION_APPEND), _("needs --kernel"));
         }
+        if (options_text(set, OPTION_EXEC) && !options_text(set, OPTION_WAIT_FOR))
+                return refuse(error, OPTION_EXEC, options_text(set, OPTION_EXEC), _("needs --wait-for, the text of the shell's prompt"));
+        if (options_text(set, OPTION_WAIT_FOR) && options_text(set, OPTION_SERIAL))
+                return refuse(error, OPTION_SERIAL, options_text(set, OPTION_SERIAL), _("--wait-for uses the serial port; leave one of them out"));
         return check_serials(set, error);
 }
 

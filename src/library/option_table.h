@@ -48,6 +48,11 @@
         X(HEADLESS, "headless", FLAG, NONE, RUN, flag, NULL, N_("the same as --display none")) \
         X(NET, "net", LIST, NONE, MACHINE, net, N_("NETWORK[,model=CARD]..."), \
           N_("card on user, tap[=NAME], bridge=BRIDGE, passt, socket=listen:ADDR or connect:ADDR, none (repeatable; default: user)")) \
+        X(THROWAWAY, "throwaway", FLAG, NONE, RUN, flag, NULL, N_("throw the guest's writes to all its disks away")) \
+        X(WAIT_FOR, "wait-for", TEXT, NONE, RUN, regex, N_("REGEX"), \
+          N_("wait for this text on the first serial port, then --exec, then end")) \
+        X(EXEC, "exec", LIST, NONE, RUN, any, N_("COMMAND"), \
+          N_("type COMMAND at the guest's serial shell, and end with its status (repeatable)")) \
         X(NO_REBOOT, "no-reboot", FLAG, NONE, MACHINE, flag, NULL, N_("end with status 3 when the guest resets")) \
         X(TIMEOUT, "timeout", TEXT, NONE, MACHINE, timeout, N_("TIME"), N_("end the guest after this time, with status 4")) \
         X(DEBUG_EXIT, "debug-exit", FLAG, NONE, MACHINE, flag, NULL, \

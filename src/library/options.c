@@ -121,6 +121,20 @@ void options_make_absolute(struct option_set *set)
                 }
 }
 
+void options_throw_away(struct option_set *set)
+{
+        static const enum option drives[] = { OPTION_DISK, OPTION_FLOPPY };
+
+        for (size_t i = 0; i < G_N_ELEMENTS(drives); i++)
+                for (char **value = set->values[drives[i]]; value && *value; value++)
+                        if (!strstr(*value, ",throwaway")) {
+                                char *longer = g_strconcat(*value, ",throwaway", NULL);
+
+                                g_free(*value);
+                                *value = longer;
+                        }
+}
+
 /* -- Assignments --------------------------------------------------------------------------------- */
 
 static bool fail(GError **error, const char *format, ...) __attribute__((format(printf, 2, 3)));

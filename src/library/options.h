@@ -74,6 +74,9 @@ bool options_check_files(const struct option_set *set, GError **error);
 /* IMAGE: goes where its content says it belongs, before others of its kind, and boots first. */
 bool options_place_image(struct option_set *set, const char *image, GError **error);
 
+/* --throwaway: every disk and floppy gets the option. */
+void options_throw_away(struct option_set *set);
+
 /* -- option_config.c ----------------------------------------------------------------------------- */
 
 /* The configuration of a set that has been checked.  Strings stay the set's; options_config_clear() frees the rest. */

@@ -21,7 +21,7 @@ enum { PC_ISA_IRQS = 16, PC_IOAPIC_PINS = 24 };
 enum pc_irq_source { PC_IRQ_DEVICE, PC_IRQ_DEVICE_2, PC_IRQ_PIRQ, PC_IRQ_SCI, PC_IRQ_HPET, PC_IRQ_SOURCES };
 
 /* Requests of the guest or the user that the main loop carries out. */
-enum machine_pending { PENDING_RESET = 1 << 0, PENDING_END = 1 << 1 };
+enum machine_pending { PENDING_RESET = 1 << 0, PENDING_END = 1 << 1, PENDING_MOVED = 1 << 2 };
 
 struct machine {
         struct lock lock;               /* the machine lock: devices, buses, physical map */

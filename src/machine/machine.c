@@ -99,6 +99,16 @@ static void machine_check_failed(void *opaque)
         lock_release(&machine->lock);
 }
 
+/* engine_options.moved: whoever shows the engine has to hear of it. */
+static void machine_moved(void *opaque)
+{
+        struct machine *machine = opaque;
+
+        lock_acquire(&machine->lock);
+        machine_post(machine, PENDING_MOVED);
+        lock_release(&machine->lock);
+}
+
 /* -- Main loop ---------------------------------------------------------------------------------- */
 
 static void machine_reset(struct machine *machine)
@@ -125,6 +135,8 @@ static gboolean machine_wake_dispatch(GSource *source, GSourceFunc callback, gpo
         pending = machine->pending;
         machine->pending &= PENDING_END;
         lock_release(&machine->lock);
+        if ((pending & PENDING_MOVED) && machine->state_changed)
+                machine->state_changed(machine->state_opaque);
         if (pending & PENDING_END)
                 g_main_loop_quit(machine->loop);
         else if (pending & PENDING_RESET)
@@ -297,7 +309,7 @@ struct machine *machine_new(const struct machine_config *config, GError **error)
 {
         struct machine *machine = g_new0(struct machine, 1);
         struct engine_options options = { .check = config->check, .check_failed = machine_check_failed, .opaque = machine,
-                                          .machine_lock = &machine->lock };
+                                          .moved = machine_moved, .machine_lock = &machine->lock };
         struct cpu_env cpu_env = { 0 };
 
         lock_init(&machine->lock, LOCK_RANK_MACHINE, "machine");

@@ -19,6 +19,7 @@ check_PROGRAMS += tests/unit/test_exec_integer
 check_PROGRAMS += tests/unit/test_exec_system
 check_PROGRAMS += tests/unit/test_ioapic
 check_PROGRAMS += tests/unit/test_kick
+check_PROGRAMS += tests/unit/test_kvm
 check_PROGRAMS += tests/unit/test_lapic
 check_PROGRAMS += tests/unit/test_lock
 check_PROGRAMS += tests/unit/test_log
@@ -85,6 +86,9 @@ tests_unit_test_ioapic_LDADD = $(test_libs)
 
 tests_unit_test_kick_SOURCES = tests/unit/test_kick.c tests/unit/dbt_fixture.h
 tests_unit_test_kick_LDADD = $(test_libs)
+
+tests_unit_test_kvm_SOURCES = tests/unit/test_kvm.c
+tests_unit_test_kvm_LDADD = $(test_libs)
 
 tests_unit_test_lapic_SOURCES = tests/unit/test_lapic.c tests/unit/cpu_fixture.h
 tests_unit_test_lapic_LDADD = $(test_libs)
