@@ -186,8 +186,12 @@ check_PROGRAMS += \
         tests/unit/test_block \
         tests/unit/test_floppy \
         tests/unit/test_ide \
-        tests/unit/test_image
+        tests/unit/test_image \
+        tests/unit/test_qcow2
 endif
+
+tests_unit_test_qcow2_SOURCES = tests/unit/test_qcow2.c tests/unit/unit.h
+tests_unit_test_qcow2_LDADD = $(test_libs)
 
 tests_unit_test_block_SOURCES = tests/unit/test_block.c tests/unit/unit.h
 tests_unit_test_block_LDADD = $(test_libs)
