@@ -89,13 +89,15 @@ struct descriptor_table {
 
 /* Two views: what a supervisor access may touch, and what a user (CPL 3) access may.  Entry i covers
  * pages whose number is i modulo TLB_ENTRIES.  An entry permits an access when neg_tag equals minus
- * the page's linear address (modulo 2^64; tlb_empty[i] never matches); the host address is then linear
+ * the page's linear address (modulo 2^64); the host address is then linear
  * address + addend.  Only RAM is ever entered; write tags only for pages whose state needs nothing
  * done first, and only when the PTE's dirty bit is set. */
 enum { TLB_ENTRIES = 4096, ITLB_ENTRIES = 4096 };
-/* The tag of entry i while it is empty: minus a page that entry i does not cover, nor an access that begins in a
- * page it covers.  Any 64-bit address may be looked up, so no one value could serve all entries. */
-extern const uint64_t tlb_empty[TLB_ENTRIES];
+/* The tag of an empty entry: minus the address of a page far from every canonical one.  Any 64-bit address may be
+ * compared with any entry (translate_memory.c), so some address does match.  But an addend is the difference of a host
+ * address and a canonical one, less than 2^48 either way: what it makes of that address is not canonical either, and the
+ * access raises #GP on the host, which is what the guest is due (signals.c).  C looks at what is canonical first. */
+#define TLB_EMPTY UINT64_C(0xa4c3965d2db7f000)
 
 struct tlb_view {
         uint64_t read_neg_tag[TLB_ENTRIES];

@@ -57,16 +57,6 @@ static uint64_t code_key(gva_t linear)
         return (linear >> PAGE_SHIFT) << CODE_PHYSICAL_BITS;
 }
 
-/* Non-canonical pages half a table away. */
-#define EMPTY1(i) -((UINT64_C(1) << 47) + ((uint64_t)((i) ^ TLB_ENTRIES / 2) << PAGE_SHIFT))
-#define EMPTY4(i) EMPTY1(i), EMPTY1((i) + 1), EMPTY1((i) + 2), EMPTY1((i) + 3)
-#define EMPTY16(i) EMPTY4(i), EMPTY4((i) + 4), EMPTY4((i) + 8), EMPTY4((i) + 12)
-#define EMPTY64(i) EMPTY16(i), EMPTY16((i) + 16), EMPTY16((i) + 32), EMPTY16((i) + 48)
-#define EMPTY256(i) EMPTY64(i), EMPTY64((i) + 64), EMPTY64((i) + 128), EMPTY64((i) + 192)
-#define EMPTY1024(i) EMPTY256(i), EMPTY256((i) + 256), EMPTY256((i) + 512), EMPTY256((i) + 768)
-const uint64_t tlb_empty[TLB_ENTRIES] = { EMPTY1024(0), EMPTY1024(1024), EMPTY1024(2048), EMPTY1024(3072) };
-_Static_assert(TLB_ENTRIES == 4096, "the list above");
-
 /* -- Flushing ------------------------------------------------------------------------------------ */
 
 /* Guests switch address spaces thousands of times a second: only entries that were filled are touched. */
@@ -86,8 +76,8 @@ static void view_flush(struct tlb_view *view, bool global_too)
                         view->used_words &= ~(UINT64_C(1) << word);
                 for (; data; data &= data - 1) {
                         unsigned i = word * 64 + (unsigned)__builtin_ctzll(data);
-                        view->read_neg_tag[i] = tlb_empty[i];
-                        view->write_neg_tag[i] = tlb_empty[i];
+                        view->read_neg_tag[i] = TLB_EMPTY;
+                        view->write_neg_tag[i] = TLB_EMPTY;
                 }
                 for (; code; code &= code - 1)
                         view->code[word * 64 + (unsigned)__builtin_ctzll(code)] = 0;
@@ -100,7 +90,7 @@ void tlb_init(struct cpu *cpu)
 {
         for (unsigned v = 0; v < 2; v++)
                 for (unsigned i = 0; i < TLB_ENTRIES; i++) {
-                        cpu->tlb[v].read_neg_tag[i] = cpu->tlb[v].write_neg_tag[i] = tlb_empty[i];
+                        cpu->tlb[v].read_neg_tag[i] = cpu->tlb[v].write_neg_tag[i] = TLB_EMPTY;
                         cpu->tlb[v].code[i] = 0;
                 }
 }
@@ -115,8 +105,8 @@ void tlb_flush(struct cpu *cpu, bool global_too)
 
 static void view_drop_data(struct tlb_view *view, unsigned index)
 {
-        view->read_neg_tag[index] = tlb_empty[index];
-        __atomic_store_n(&view->write_neg_tag[index], tlb_empty[index], __ATOMIC_RELAXED);
+        view->read_neg_tag[index] = TLB_EMPTY;
+        __atomic_store_n(&view->write_neg_tag[index], TLB_EMPTY, __ATOMIC_RELAXED);
 }
 
 /* INVLPG of one address of a large page drops all of it; the table may have changed since, so only
@@ -167,7 +157,7 @@ static void view_fill(struct cpu *cpu, struct tlb_view *view, gva_t linear, cons
 
         view->read_neg_tag[index] = -first;
         /* Whoever takes the permission away looks at the tag first and the addend then (block.c, forbid_writes). */
-        __atomic_store_n(&view->write_neg_tag[index], tlb_empty[index], __ATOMIC_RELAXED);
+        __atomic_store_n(&view->write_neg_tag[index], TLB_EMPTY, __ATOMIC_RELAXED);
         __atomic_store_n(&view->addend[index], (uint64_t)(uintptr_t)page->host - first, __ATOMIC_RELEASE);
         if (translation->writable && page->kind == PAGE_RAM && page->state == 0) {
                 if (!cpu->others) {
@@ -176,7 +166,7 @@ static void view_fill(struct cpu *cpu, struct tlb_view *view, gva_t linear, cons
                         /* It may have been marked since `page` was looked up: either we see that, or the tag is seen. */
                         __atomic_store_n(&view->write_neg_tag[index], -first, __ATOMIC_SEQ_CST);
                         if (memory_page(cpu->memory, translation->gpa).state)
-                                __atomic_store_n(&view->write_neg_tag[index], tlb_empty[index], __ATOMIC_RELAXED);
+                                __atomic_store_n(&view->write_neg_tag[index], TLB_EMPTY, __ATOMIC_RELAXED);
                 }
         }
         mark_used(view, view->used, index);
@@ -185,6 +175,8 @@ static void view_fill(struct cpu *cpu, struct tlb_view *view, gva_t linear, cons
         if (translation->page_bytes > PAGE_SIZE)
                 view->large_regions |= tlb_region(cpu, linear);
 }
+
+static bool tag_matches(uint64_t neg_tag, gva_t linear) { return neg_tag == -(linear & PAGE_MASK) && neg_tag != TLB_EMPTY; }
 
 bool tlb_access(struct cpu *cpu, gva_t linear, unsigned size, unsigned access, uint8_t **host)
 {
@@ -201,7 +193,7 @@ bool tlb_access(struct cpu *cpu, gva_t linear, unsigned size, unsigned access, u
                 return true;
         index = tlb_index(linear);
         tag = access & ACCESS_WRITE ? __atomic_load_n(&view->write_neg_tag[index], __ATOMIC_RELAXED) : view->read_neg_tag[index];
-        if (tag == -(linear & PAGE_MASK)) {
+        if (tag_matches(tag, linear)) {
                 *host = (uint8_t *)(uintptr_t)(linear + view->addend[index]);
                 return true;
         }
@@ -209,7 +201,7 @@ bool tlb_access(struct cpu *cpu, gva_t linear, unsigned size, unsigned access, u
         if (!(access & (ACCESS_USER | ACCESS_IMPLICIT)) && (cpu->cr4 & CR4_SMAP) && (cpu->rflags & FLAG_AC)) {
                 const struct tlb_view *user = &cpu->tlb[1];
                 tag = access & ACCESS_WRITE ? __atomic_load_n(&user->write_neg_tag[index], __ATOMIC_RELAXED) : user->read_neg_tag[index];
-                if (tag == -(linear & PAGE_MASK)) {
+                if (tag_matches(tag, linear)) {
                         *host = (uint8_t *)(uintptr_t)(linear + user->addend[index]);
                         return true;
                 }

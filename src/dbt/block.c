@@ -102,9 +102,9 @@ static void forbid_writes(struct dbt *dbt, const uint8_t *host_page)
                         for (unsigned i = 0; i < TLB_ENTRIES; i++) {
                                 struct tlb_view *view = &cpu->tlb[v];
                                 uint64_t tag = __atomic_load_n(&view->write_neg_tag[i], __ATOMIC_ACQUIRE);
-                                if (tag != tlb_empty[i] && __atomic_load_n(&view->addend[i], __ATOMIC_RELAXED) - tag ==
+                                if (tag != TLB_EMPTY && __atomic_load_n(&view->addend[i], __ATOMIC_RELAXED) - tag ==
                                                                    (uint64_t)(uintptr_t)host_page)
-                                        __atomic_store_n(&view->write_neg_tag[i], tlb_empty[i], __ATOMIC_SEQ_CST);
+                                        __atomic_store_n(&view->write_neg_tag[i], TLB_EMPTY, __ATOMIC_SEQ_CST);
                         }
         }
 }

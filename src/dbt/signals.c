@@ -67,8 +67,11 @@ static int exception_of(const struct cpu *cpu, int number, const siginfo_t *info
                 if (trap == EXC_MF)             /* also of an SSE instruction with an MMX operand */
                         return EXC_MF;
                 return cpu->cr4 & CR4_OSXMMEXCPT ? EXC_XM : EXC_UD;
+        /* Without an address: misaligned, or not canonical (cpu.h, TLB_EMPTY); through the stack segment it is SIGBUS (T6). */
         case SIGSEGV:
                 return info->si_code == SI_KERNEL ? EXC_GP : -1;
+        case SIGBUS:
+                return info->si_code == SI_KERNEL ? EXC_SS : -1;
         case SIGILL:                    /* the model offers what the host refuses: hidden by a hypervisor below */
                 return EXC_UD;
         default:
@@ -96,8 +99,8 @@ static void handler(int number, siginfo_t *info, void *context)
         }
         save_registers(cpu, context_wide(block->context), g);
         dbt_count(dbt_cpu(cpu), DBT_COUNT_EXIT_SIGNAL, 1);
-        if (vector == EXC_GP)
-                cpu_raise_error(cpu, EXC_GP, 0);
+        if (vector == EXC_GP || vector == EXC_SS)
+                cpu_raise_error(cpu, (enum exception)vector, 0);
         else
                 cpu_raise(cpu, (enum exception)vector);
         const struct dbt *dbt = dbt_cpu(cpu)->dbt;

@@ -254,7 +254,7 @@ START_TEST(tlb_views)
         ck_assert_uint_eq(cpu->tlb[0].read_neg_tag[index], -(uint64_t)LINEAR);
         ck_assert_uint_eq(LINEAR + cpu->tlb[0].addend[index], (uintptr_t)host);
         /* Not dirty yet: no write tag. */
-        ck_assert_uint_eq(cpu->tlb[0].write_neg_tag[index], tlb_empty[index]);
+        ck_assert_uint_eq(cpu->tlb[0].write_neg_tag[index], TLB_EMPTY);
         ck_assert(!tlb_access(cpu, LINEAR, 4, ACCESS_READ | ACCESS_USER, &host));
         ck_exception(EXC_PF, PF_PRESENT | PF_USER);
         ck_assert_uint_eq(cpu->exception.cr2, LINEAR);
@@ -269,7 +269,7 @@ START_TEST(tlb_views)
         ck_assert_ptr_null(host);
         ck_assert(tlb_access(cpu, LINEAR, 4, ACCESS_READ, &host));
         ck_assert_ptr_nonnull(host);
-        ck_assert_uint_eq(cpu->tlb[0].write_neg_tag[index], tlb_empty[index]);
+        ck_assert_uint_eq(cpu->tlb[0].write_neg_tag[index], TLB_EMPTY);
 }
 END_TEST
 
@@ -288,10 +288,10 @@ START_TEST(tlb_flushes)
         ck_assert_uint_eq(cpu->tlb[0].code[index], (uint64_t)(LINEAR >> 12) << 28 | PAGE_A >> 12);
         tlb_flush(cpu, false);
         ck_assert_uint_eq(cpu->tlb[0].read_neg_tag[index], -(uint64_t)LINEAR);
-        ck_assert_uint_eq(cpu->tlb[0].read_neg_tag[index + 1], tlb_empty[index + 1]);
+        ck_assert_uint_eq(cpu->tlb[0].read_neg_tag[index + 1], TLB_EMPTY);
         ck_assert_uint_ne(cpu->tlb[0].code[index], 0);
         tlb_flush_page(cpu, LINEAR + 0x123);
-        ck_assert_uint_eq(cpu->tlb[0].read_neg_tag[index], tlb_empty[index]);
+        ck_assert_uint_eq(cpu->tlb[0].read_neg_tag[index], TLB_EMPTY);
         ck_assert_uint_eq(cpu->tlb[0].code[index], 0);
         /* INVLPG anywhere in a large page drops every entry made from it. */
         poke(PD + 4, 0x00400000 | PS | P | W, 4);
@@ -299,13 +299,13 @@ START_TEST(tlb_flushes)
         ck_assert(tlb_fetch(cpu, LINEAR + 0x2000, &gpa));
         ck_assert_uint_eq(gpa, LINEAR + 0x2000);
         tlb_flush_page(cpu, 0x00400000);
-        ck_assert_uint_eq(cpu->tlb[0].read_neg_tag[index], tlb_empty[index]);
+        ck_assert_uint_eq(cpu->tlb[0].read_neg_tag[index], TLB_EMPTY);
         ck_assert_uint_eq(cpu->tlb[0].code[index + 2], 0);
         /* Without PGE nothing stays. */
         ck_assert(tlb_access(cpu, LINEAR, 4, ACCESS_READ, &host));
         cpu->cr4 = 0;
         tlb_flush(cpu, false);
-        ck_assert_uint_eq(cpu->tlb[0].read_neg_tag[index], tlb_empty[index]);
+        ck_assert_uint_eq(cpu->tlb[0].read_neg_tag[index], TLB_EMPTY);
 }
 END_TEST
 

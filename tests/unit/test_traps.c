@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <unistd.h>
 #include "cpu/cpuid.h"
+#include "cpu/tlb.h"
 #include "dbt/dbt.h"
 #include "memory/note.h"
 
@@ -222,6 +223,67 @@ START_TEST(T3_guest_AC_is_not_the_hosts)
 }
 END_TEST
 
+/* -- T6: addresses that are not canonical ------------------------------------------------------- */
+
+enum { TABLES = 0xf00000 };
+
+/* 64-bit mode; the first 2 MiB are mapped to themselves. */
+static void enter_long_mode(void)
+{
+        uint64_t entries[] = { TABLES + 0x1000 + 7, TABLES + 0x2000 + 7, 0x80 + 7 };
+
+        for (unsigned i = 0; i < G_N_ELEMENTS(entries); i++)
+                memcpy(memory_page(memory, TABLES + i * 0x1000).host, &entries[i], 8);
+        cpu->efer = EFER_LME | EFER_LMA;
+        cpu->cr4 |= CR4_PAE;
+        cpu->cr3 = TABLES;
+        cpu->cr0 |= CR0_PG;
+        cpu->seg[SEG_CS].attr = 0xa09b;
+        dbt_state_changed(cpu);
+}
+
+static void run64(const uint8_t *code, size_t size)
+{
+        lock_acquire(&machine_lock);
+        ck_assert(memory_write(memory, CODE, code, size));
+        lock_release(&machine_lock);
+        cpu->exception.pending = false;
+        cpu->halted = 0;
+        cpu->rip = CODE;
+        dbt_run(cpu, 1);
+}
+
+/* The one page whose accesses an empty TLB entry lets through, to be stopped by the host's CPU: a load and a store that
+ * guess an entry which has become empty, one that computes it, and one through the stack segment. */
+START_TEST(T6_the_tag_of_empty_entries_names_no_memory)
+{
+        static const struct { uint8_t code[8], size; bool stack; } access[] = {
+                { { 0x48, 0x8b, 0x03, 0xf4 }, 4, false },                               /* mov rax, [rbx]; hlt */
+                { { 0x48, 0x89, 0x03, 0xf4 }, 4, false },                               /* mov [rbx], rax; hlt */
+                { { 0x0f, 0x10, 0x03, 0xf4 }, 4, false },                               /* movups xmm0, [rbx]; hlt */
+                { { 0x8b, 0x45, 0x00, 0x8b, 0x4d, 0x04, 0xf4 }, 7, true },              /* mov eax, [rbp]; mov ecx, [rbp+4] */
+        };
+
+        enter_long_mode();
+        for (unsigned i = 0; i < G_N_ELEMENTS(access); i++) {
+                cpu->regs[RBX] = cpu->regs[RBP] = DATA;
+                run64(access[i].code, access[i].size);
+                ck_assert(!cpu->exception.pending);
+                ck_assert_uint_eq(cpu->halted, 1);
+                for (unsigned flushed = 0; flushed < 2; flushed++) {
+                        if (flushed)
+                                tlb_flush(cpu, true);
+                        cpu->regs[RBX] = cpu->regs[RBP] = -TLB_EMPTY + 8;
+                        run64(access[i].code, access[i].size);
+                        ck_assert(cpu->exception.pending);
+                        ck_assert_uint_eq(cpu->exception.vector, access[i].stack ? EXC_SS : EXC_GP);
+                        ck_assert_uint_eq(cpu->exception.error, 0);
+                        ck_assert_uint_eq(cpu->rip, CODE);
+                }
+        }
+}
+END_TEST
+
 /* -- T12, T13: accesses that straddle or wrap -------------------------------------------------- */
 
 GUEST(split_locks, "lock add dword ptr [0x2003e], 0x01010101\n lock inc dword ptr [0x20ffd]\n mov eax, 5\n"
@@ -330,6 +392,7 @@ int main(void)
         tcase_add_test(cases, T3_T7_callbacks_see_host_state_and_keep_the_guests);
         tcase_add_test(cases, T7_signal_stack_is_large_enough);
         tcase_add_test(cases, T3_guest_AC_is_not_the_hosts);
+        tcase_add_test(cases, T6_the_tag_of_empty_entries_names_no_memory);
         tcase_add_test(cases, T12_locked_accesses_across_line_and_page);
         tcase_add_test(cases, T13_displacements_wrap_inside_the_guest);
         tcase_add_test(cases, T14_device_writes_the_block_that_runs);
