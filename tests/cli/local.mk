@@ -4,6 +4,7 @@ noinst_PROGRAMS += tests/cli/deny
 tests_cli_deny_SOURCES = tests/cli/deny.c
 
 if HAVE_M32
+test_scripts += tests/check-run tests/cli/check-bad-input tests/cli/check-named
 test_scripts += tests/check-run tests/cli/check-named tests/cli/check-snapshot
 check_DATA += tests/cli/actor.elf
 endif
@@ -15,4 +16,6 @@ tests/cli/actor.elf: tests/cli/actor.c
 
 EXTRA_DIST += tests/cli/actor.c tests/check-run tests/soak/boots tests/soak/snapshots tests/soak/debian \
         tests/soak/make-debian-disk tests/README.md
+EXTRA_DIST += tests/cli/actor.c tests/cli/check-bad-input tests/check-run tests/soak/boots tests/soak/debian \
+        tests/soak/invaders tests/soak/make-debian-disk tests/soak/memtest tests/README.md
 CLEANFILES += tests/cli/actor.elf

@@ -505,6 +505,7 @@ void virtio_queue_reset(struct virtio_queue *queue)
         queue->next_avail = queue->next_used = 0;
         queue->avail_wrap = queue->used_wrap = true;
         queue->pushed = 0;
+        queue->budget = queue->size_max;
 }
 
 bool virtio_queue_is_sane(const struct virtio_queue *queue)
