@@ -11,11 +11,14 @@
 #include <unistd.h>
 
 #include "base/i18n.h"
+#include "block/tool.h"
 #include "cli/client.h"
 #include "cli/session.h"
 #include "cli/snapshot_show.h"
 #include "library/library.h"
 #include "library/timeline.h"
+#include "machine/checkpoint_disks.h"
+#include "machine/disk_spec.h"
 #include "snapshot/reader.h"
 
 enum { CONNECT_SECONDS = 10 };
@@ -88,6 +91,11 @@ static int take(int count, char **words)
                 status = cli_fail(EXIT_HOST, "snapshot", _("%s: there is such a snapshot; choose another name, or delete it"), snapshot);
                 g_free(path);
                 return status;
+        }
+        if (is_path(snapshot) && library_exists(machine)) {
+                g_free(path);
+                return cli_fail(EXIT_USAGE, "snapshot", _("%s: a machine with a definition keeps its snapshots in its folder; write a name"),
+                                snapshot);
         }
         ancestors = is_path(snapshot) ? g_strdup("") : timeline_current(machine);
         if (!reach(&client, machine, &error) ||
@@ -169,6 +177,65 @@ static int restore(int count, char **words)
         return status;
 }
 
+/* Within the images of a machine that does not run. */
+static bool clean_images(const char *machine, const char *const *ids, GError **error)
+{
+        struct definition *definition = definition_load(machine, error);
+        char **disks = definition ? definition->options.values[OPTION_DISK] : NULL;
+        bool ok = definition != NULL;
+
+        for (; ok && disks && *disks; disks++) {
+                struct disk_spec spec;
+                struct image_info *info = NULL;
+
+                if (disk_spec_parse(*disks, &spec, NULL) && !spec.options.read_only && !spec.options.throwaway)
+                        info = image_info(spec.path, spec.options.format, NULL);
+                for (guint i = 0; ok && info && info->snapshots && i < info->snapshots->len; i++) {
+                        const struct block_snapshot *snapshot = g_ptr_array_index(info->snapshots, i);
+
+                        if (checkpoint_disks_is_stale(snapshot->name, ids))
+                                ok = image_snapshot(spec.path, IMAGE_SNAPSHOT_DELETE, snapshot->name, error);
+                }
+                if (info)
+                        image_info_free(info);
+                disk_spec_clear(&spec);
+        }
+        definition_free(definition);
+        return ok;
+}
+
+/* Removes from the disks what belongs to no snapshot any more. */
+static bool clean_disks(const char *machine, GError **error)
+{
+        GPtrArray *list = timeline_list(machine), *ids = g_ptr_array_new();
+        bool ok = true;
+
+        for (guint i = 0; i < list->len; i++) {
+                struct timeline_entry *entry = g_ptr_array_index(list, i);
+
+                /* Whose id cannot be read may need any of them. */
+                ok = ok && !entry->problem;
+                g_ptr_array_add(ids, entry->id);
+        }
+        g_ptr_array_add(ids, NULL);
+        if (ok && is_running(machine)) {
+                struct client client;
+
+                ok = reach(&client, machine, error) &&
+                     control_machine1_call_keep_disk_snapshots_sync(client.machine, (const char *const *)ids->pdata, NULL, error);
+                client_close(&client);
+                if (!ok && *error)
+                        g_dbus_error_strip_remote_error(*error);
+        } else if (ok) {
+                ok = clean_images(machine, (const char *const *)ids->pdata, error);
+        } else {
+                ok = true;
+        }
+        g_ptr_array_unref(ids);
+        g_ptr_array_unref(list);
+        return ok;
+}
+
 static int delete(int count, char **words)
 {
         GError *error = NULL;
@@ -176,7 +243,7 @@ static int delete(int count, char **words)
         (void)count;
         if (!library_exists(words[0]))
                 return cli_fail(EXIT_HOST, "snapshot", _("%s: no such machine is defined"), words[0]);
-        return timeline_delete(words[0], words[1], &error) ? EXIT_OK : fail(error);
+        return timeline_delete(words[0], words[1], &error) && clean_disks(words[0], &error) ? EXIT_OK : fail(error);
 }
 
 /* -- Looking at them ------------------------------------------------------------------------------ */

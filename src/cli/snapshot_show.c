@@ -102,12 +102,12 @@ static void print_text(const char *label, const char *text)
 
 static void print_memory(struct snapshot_reader *reader)
 {
-        uint64_t pages = snapshot_reader_pages(reader), zero = 0;
+        unsigned long long pages = snapshot_reader_pages(reader), bytes = snapshot_reader_info(reader)->memory_bytes, zero = 0;
 
         for (uint64_t i = 0; i < pages; i++)
                 zero += snapshot_page_is_zero(reader, i);
-        printf(_("%-12s %" G_GUINT64_FORMAT " MiB; %" G_GUINT64_FORMAT " pages, %" G_GUINT64_FORMAT " of them zero, in %u chunks\n"), _("memory"),
-               (guint64)(snapshot_reader_info(reader)->memory_bytes >> 20), (guint64)pages, (guint64)zero, snapshot_reader_chunks(reader));
+        printf(_("%-12s %llu MiB; %llu pages, %llu of them zero, in %u chunks\n"), _("memory"), bytes >> 20, pages, zero,
+               snapshot_reader_chunks(reader));
 }
 
 static void print_devices(struct snapshot_reader *reader, bool fields)
@@ -221,8 +221,8 @@ static bool print_memory_differences(struct snapshot_reader *first, struct snaps
         bool ok = true;
 
         if (pages != snapshot_reader_pages(second)) {
-                printf(_("memory: %" G_GUINT64_FORMAT " pages -> %" G_GUINT64_FORMAT " pages\n"), (guint64)pages,
-                       (guint64)snapshot_reader_pages(second));
+                printf(_("memory: %llu pages -> %llu pages\n"), (unsigned long long)pages,
+                       (unsigned long long)snapshot_reader_pages(second));
                 return true;
         }
         for (unsigned i = 0; ok && i < 2; i++) {
@@ -232,7 +232,7 @@ static bool print_memory_differences(struct snapshot_reader *first, struct snaps
         for (uint64_t i = 0; ok && i < pages; i++)
                 different += sums[0][i] != sums[1][i];
         if (ok)
-                printf(_("memory: %" G_GUINT64_FORMAT " of %" G_GUINT64_FORMAT " pages differ\n"), (guint64)different, (guint64)pages);
+                printf(_("memory: %llu of %llu pages differ\n"), (unsigned long long)different, (unsigned long long)pages);
         g_free(sums[0]);
         g_free(sums[1]);
         return ok;

@@ -28,6 +28,13 @@ static gboolean refuse(GDBusMethodInvocation *call, const GError *error)
         return HANDLED;
 }
 
+/* Also when the client has gone. */
+static void answer_sent(GObject *connection, GAsyncResult *result, gpointer machine)
+{
+        g_dbus_connection_flush_finish(G_DBUS_CONNECTION(connection), result, NULL);
+        machine_stop(machine);
+}
+
 static void answer(void *opaque, const struct checkpoint_result *result, const GError *error)
 {
         struct asked *asked = opaque;
@@ -35,8 +42,12 @@ static void answer(void *opaque, const struct checkpoint_result *result, const G
         if (error) {
                 refuse(asked->call, error);
         } else if (asked->suspend) {
+                GDBusConnection *connection = g_object_ref(g_dbus_method_invocation_get_connection(asked->call));
+
+                /* The answer leaves before the process does. */
                 control_machine1_complete_suspend(asked->object, asked->call);
-                machine_stop(asked->machine);
+                g_dbus_connection_flush(connection, NULL, answer_sent, asked->machine);
+                g_object_unref(connection);
         } else {
                 control_machine1_complete_take_snapshot(asked->object, asked->call, result->id, (guint64)result->stopped_us,
                                                         result->bytes);
@@ -95,9 +106,23 @@ static gboolean handle_restore(ControlMachine1 *object, GDBusMethodInvocation *c
         return HANDLED;
 }
 
+static gboolean handle_keep(ControlMachine1 *object, GDBusMethodInvocation *call, const char *const *ids, struct machine *machine)
+{
+        GError *error = NULL;
+
+        if (!machine_keep_disk_snapshots(machine, ids, &error)) {
+                refuse(call, error);
+                g_error_free(error);
+                return HANDLED;
+        }
+        control_machine1_complete_keep_disk_snapshots(object, call);
+        return HANDLED;
+}
+
 void snapshots_connect(ControlMachine1 *object, struct machine *machine)
 {
         g_signal_connect(object, "handle-take-snapshot", G_CALLBACK(handle_take), machine);
         g_signal_connect(object, "handle-restore-snapshot", G_CALLBACK(handle_restore), machine);
+        g_signal_connect(object, "handle-keep-disk-snapshots", G_CALLBACK(handle_keep), machine);
         g_signal_connect(object, "handle-suspend", G_CALLBACK(handle_suspend), machine);
 }

@@ -2,9 +2,10 @@
 /*
  * paravirt.c - KVM's paravirtual clock and steal time.
  *
- * The clock: a guest gives the address of a structure and computes the time from its TSC and the scale found there.  The
- * host's TSC is the guest's but for the offset, and all vCPUs' clocks start where the host's TSC is zero: so they agree to
- * the tick whatever offset each has, and say so (the "stable" flag).
+ * The clock: a guest gives the address of a structure and computes the time from its TSC and the scale found there.  All
+ * vCPUs' counters are the same but for what each guest itself has added (tsc_adjust), and their clocks start where that sum
+ * would be zero without it: so they agree to the tick, and say so (the "stable" flag).  A pause or a restored snapshot
+ * stops counter and clock alike.
  *
  * Steal time: how long the vCPU could have run and was not let, which the host's kernel counts for each thread.  A guest
  * takes it off what its processes are said to have consumed.
@@ -69,7 +70,7 @@ void paravirt_clock_update(struct cpu *cpu)
         paravirt_scale(cpu->model->tsc_hz, &multiplier, &shift);
         cpu->pv.clock_version += 2;
         store(cpu, gpa + TIME_VERSION, cpu->pv.clock_version - 1, 4);
-        store(cpu, gpa + TIME_TSC, cpu->tsc_offset, 8);         /* the guest's TSC when the host's was zero */
+        store(cpu, gpa + TIME_TSC, cpu->tsc_adjust, 8);         /* the guest's TSC when system time was zero */
         store(cpu, gpa + TIME_SYSTEM, 0, 8);
         store(cpu, gpa + TIME_SCALE, multiplier | (uint64_t)(uint8_t)shift << 32 | UINT64_C(1) * TIME_STABLE << TIME_FLAGS_SHIFT, 8);
         store(cpu, gpa + TIME_VERSION, cpu->pv.clock_version, 4);
@@ -79,10 +80,10 @@ void paravirt_clock_update(struct cpu *cpu)
 static void write_wall_clock(struct cpu *cpu, gpa_t gpa)
 {
         struct timespec now;
-        uint64_t host_tsc = cpu_tsc(cpu) - cpu->tsc_offset, then_ns;
+        uint64_t ticks = cpu_tsc(cpu) - cpu->tsc_adjust, then_ns;
 
         clock_gettime(CLOCK_REALTIME, &now);
-        then_ns = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec - ticks_to_ns(host_tsc, cpu->model->tsc_hz);
+        then_ns = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec - ticks_to_ns(ticks, cpu->model->tsc_hz);
         cpu->pv.wall_version += 2;
         store(cpu, gpa + WALL_VERSION, cpu->pv.wall_version - 1, 4);
         store(cpu, gpa + WALL_SECONDS, then_ns / 1000000000, 4);

@@ -53,6 +53,19 @@ static const struct state_field fpu_fields[] = {
         STATE_END
 };
 
+static const struct state_field paravirt_fields[] = {
+        STATE_U64(struct cpu_paravirt, system_time),
+        STATE_U64(struct cpu_paravirt, wall_clock),
+        STATE_U64(struct cpu_paravirt, steal_time),
+        STATE_U64(struct cpu_paravirt, steal_ns),
+        STATE_U32(struct cpu_paravirt, clock_version),
+        STATE_U32(struct cpu_paravirt, wall_version),
+        STATE_U32(struct cpu_paravirt, steal_version),
+        STATE_SKIP(struct cpu_paravirt, steal_seen_ns, "of a thread of this host"),
+        STATE_SKIP(struct cpu_paravirt, steal_tsc, "of this host"),
+        STATE_END
+};
+
 const struct state_field cpu_state[] = {
         STATE_U64(struct cpu, regs),
         STATE_U64(struct cpu, rip),
@@ -96,6 +109,7 @@ const struct state_field cpu_state[] = {
         STATE_U64(struct cpu, mtrr_fixed),
         STATE_U64(struct cpu, mtrr_var),
         STATE_U64(struct cpu, xcr0),
+        STATE_STRUCT(struct cpu, pv, paravirt_fields),
         STATE_STRUCT(struct cpu, exception, exception_fields),
         STATE_STRUCT(struct cpu, fpu, fpu_fields),
         STATE_BOOL(struct cpu, nmi_blocked),
@@ -181,6 +195,7 @@ bool cpu_post_load(struct cpu *cpu, GError **error)
         cpu->gdt.limit &= 0xffff;
         cpu->idt.limit &= 0xffff;
         cpu->cr8 &= 15;
+        cpu->pv.steal_seen_ns = cpu->pv.steal_tsc = 0;
         cpu->next_rip = cpu->rip;
         cpu->request = (cpu->request & REQUESTS_SAVED) | CPU_REQUEST_FLUSH;
         image_tidy(cpu);

@@ -23,6 +23,8 @@
 #include "devices/display/vga.h"
 #include "memory/track.h"
 #include "machine/checkpoint.h"
+#include "machine/checkpoint_disks.h"
+#include "machine/checkpoint_lazy.h"
 #include "machine/internal.h"
 #include "machine/manage.h"
 #include "snapshot/compress.h"
@@ -172,6 +174,7 @@ struct checkpoint {
         uint64_t ram_bytes;
         struct rest rest;
         bool stay_stopped;
+        bool held;                      /* the guest has stood still since it began */
         GThread *thread;
         GSource *finished;
         checkpoint_done *done;
@@ -273,8 +276,15 @@ static void checkpoint_end(struct checkpoint *checkpoint)
         checkpoint->result.pages_aside = memory_track_copied(machine->memory) >> PAGE_SHIFT;
         memory_track_end(machine->memory);
         machine->checkpoint = NULL;
-        /* A suspend that failed lets the guest go on. */
-        if (checkpoint->stay_stopped && checkpoint->error && checkpoint->rest.was_running && !machine->paused) {
+        /* A file that could not be written needs nothing on the disks; a suspend that failed lets the guest go on. */
+        if (checkpoint->error && *checkpoint->info.disks) {
+                struct rest rest;
+
+                machine_come_to_rest(machine, &rest, NULL);
+                checkpoint_disks_drop(checkpoint->result.id);
+                machine_leave_rest(machine, &rest, true);
+        }
+        if (checkpoint->held && (checkpoint->error || !checkpoint->stay_stopped) && !machine->paused) {
                 machine_start_time(machine);
                 engine_resume(machine->engine);
         }
@@ -312,7 +322,6 @@ static void fill_info(struct checkpoint *checkpoint, const struct checkpoint_opt
                 .engine = g_strdup(engine_name(machine->engine)),
                 .cpu_model = g_strdup(model->name),
                 .ancestors = g_strdup(options->ancestors ? options->ancestors : ""),
-                .disks = g_strdup(""),
                 .created_us = (uint64_t)g_get_real_time(),
                 .virtual_ns = (uint64_t)clock_now_ns(machine->clock),
                 .memory_bytes = machine->ram_bytes,
@@ -328,11 +337,12 @@ static bool checkpoint_note(struct checkpoint *checkpoint, const struct checkpoi
         struct machine *machine = checkpoint->machine;
         uint64_t after = memory_used_bytes(machine->memory) - machine->ram_bytes;
 
-        if (machine->time_stopped)
-                ;                               /* the counters were noted at the stop */
-        else
+        if (!machine->time_stopped)             /* the counters were noted at the stop */
                 cpu_stop_tsc(machine->cpu, machine->cpus);
         fill_info(checkpoint, options);
+        checkpoint->info.disks = checkpoint_disks_note(checkpoint->result.id, options->stay_stopped, clock_now_ns(machine->clock), error);
+        if (!checkpoint->info.disks)
+                return false;
         checkpoint->parts = machine_parts(machine);
         checkpoint->states = parts_save(checkpoint->parts);
         checkpoint->ram_bytes = machine->ram_bytes;
@@ -340,7 +350,10 @@ static bool checkpoint_note(struct checkpoint *checkpoint, const struct checkpoi
         memory_read_file(machine->memory, machine->ram_bytes, after, checkpoint->after_ram);
         if (machine->vga)
                 vga_render(machine->vga, &checkpoint->screen);
-        return memory_track_begin(machine->memory, error);
+        if (memory_track_begin(machine->memory, error))
+                return true;
+        checkpoint_disks_drop(checkpoint->result.id);
+        return false;
 }
 
 static void id_to_text(const uint8_t id[SNAPSHOT_ID_BYTES], char text[2 * SNAPSHOT_ID_BYTES + 1])
@@ -359,6 +372,7 @@ bool machine_checkpoint(struct machine *machine, const char *path, const struct 
                 g_set_error(error, MACHINE_ERROR, MACHINE_ERROR_BUSY, "a snapshot of it is being taken");
                 return false;
         }
+        machine_lazy_finish(machine, false);
         checkpoint = g_new0(struct checkpoint, 1);
         checkpoint->machine = machine;
         checkpoint->path = g_strdup(path);
@@ -376,7 +390,10 @@ bool machine_checkpoint(struct machine *machine, const char *path, const struct 
         g_source_attach(checkpoint->finished, machine->context);
 
         ok = machine_come_to_rest(machine, &checkpoint->rest, error) && checkpoint_note(checkpoint, options, error);
-        machine_leave_rest(machine, &checkpoint->rest, !ok || !options->stay_stopped);
+        /* Hardware would write to memory without asking first. */
+        checkpoint->held = ok && checkpoint->rest.was_running &&
+                           (options->stay_stopped || strcmp(engine_name(machine->engine), "dbt"));
+        machine_leave_rest(machine, &checkpoint->rest, !checkpoint->held);
         checkpoint->result.stopped_us = g_get_monotonic_time() - checkpoint->begun_us;
         if (!ok) {
                 checkpoint_free(checkpoint);
@@ -385,6 +402,22 @@ bool machine_checkpoint(struct machine *machine, const char *path, const struct 
         machine->checkpoint = checkpoint;
         checkpoint->thread = g_thread_new("checkpoint", checkpoint_thread, checkpoint);
         return true;
+}
+
+bool machine_keep_disk_snapshots(struct machine *machine, const char *const *ids, GError **error)
+{
+        struct rest rest;
+        bool ok;
+
+        if (machine->checkpoint) {
+                g_set_error(error, MACHINE_ERROR, MACHINE_ERROR_BUSY, "a snapshot of it is being taken");
+                return false;
+        }
+        ok = machine_come_to_rest(machine, &rest, error);
+        if (ok)
+                checkpoint_disks_keep(ids);
+        machine_leave_rest(machine, &rest, true);
+        return ok;
 }
 
 bool machine_checkpoint_running(const struct machine *machine) { return machine->checkpoint != NULL; }
@@ -508,10 +541,18 @@ static void restore_page(void *opaque, uint64_t page, const uint8_t *bytes)
         memcpy((uint8_t *)opaque + (page << PAGE_SHIFT), bytes, PAGE_SIZE);
 }
 
-static bool restore_memory(struct machine *machine, struct snapshot_reader *reader, GError **error)
+/* A machine that has not run yet gets the bytes of its memory while it runs; the reader is then its own. */
+static bool restore_memory(struct machine *machine, struct snapshot_reader **reader_place, GError **error)
 {
+        struct snapshot_reader *reader = *reader_place;
         uint64_t pages = snapshot_reader_pages(reader);
 
+        if (!machine->started_us && !strcmp(engine_name(machine->engine), "dbt")) {
+                if (!machine_lazy_begin(machine, reader, error))
+                        return false;
+                *reader_place = NULL;
+                return true;
+        }
         for (uint64_t first = 0, end; first < pages; first = end + 1) {
                 for (end = first; end < pages && snapshot_page_is_zero(reader, end); end++)
                         ;
@@ -520,16 +561,22 @@ static bool restore_memory(struct machine *machine, struct snapshot_reader *read
         return snapshot_read_chunks(reader, restore_page, memory_ram(machine->memory), error);
 }
 
-static bool restore_at_rest(struct machine *machine, const char *path, struct snapshot_reader *reader, GError **error)
+static bool restore_at_rest(struct machine *machine, const char *path, struct snapshot_reader **reader_place, GError **error)
 {
+        struct snapshot_reader *reader = *reader_place;
         GArray *parts = machine_parts(machine);
-        bool ok = check_machine(machine, parts, path, reader, error);
+        const char *disks = snapshot_reader_info(reader)->disks;
+        char id[2 * SNAPSHOT_ID_BYTES + 1];
+        bool ok;
 
+        id_to_text(snapshot_reader_id(reader), id);
+        ok = check_machine(machine, parts, path, reader, error) &&
+             checkpoint_disks_check(id, disks, machine->started_us != 0, error);
         if (ok) {
                 ok = restore_states(machine, parts, reader, error);
                 if (!ok)
                         g_prefix_error(error, "%s: ", path);
-                ok = ok && restore_memory(machine, reader, error);
+                ok = ok && checkpoint_disks_apply(id, disks, error) && restore_memory(machine, reader_place, error);
                 input_forget(machine->input);
                 engine_state_changed(machine->engine);
         }
@@ -548,10 +595,11 @@ bool machine_restore(struct machine *machine, const char *path, GError **error)
                 return false;
         }
         reader = snapshot_open(path, error);
+        machine_lazy_finish(machine, false);
         /* A machine that runs has something to lose: memory is read twice, first to see whether it can be. */
-        ok = reader && (!started || snapshot_read_chunks(reader, NULL, NULL, error));
+        ok = reader && (started ? snapshot_read_chunks(reader, NULL, NULL, error) : snapshot_check_chunks(reader, error));
         if (ok) {
-                ok = machine_come_to_rest(machine, &rest, error) && restore_at_rest(machine, path, reader, error);
+                ok = machine_come_to_rest(machine, &rest, error) && restore_at_rest(machine, path, &reader, error);
                 machine->restored = ok && !started;
                 machine_leave_rest(machine, &rest, true);
         }

@@ -31,6 +31,8 @@ typedef void checkpoint_done(void *opaque, const struct checkpoint_result *resul
  * unless this fails.  One at a time. */
 bool machine_checkpoint(struct machine *machine, const char *path, const struct checkpoint_options *options,
                         checkpoint_done *done, void *opaque, GError **error);
+/* Drops what belongs to snapshots other than ids (hexadecimal, NULL-terminated) on the machine's disks. */
+bool machine_keep_disk_snapshots(struct machine *machine, const char *const *ids, GError **error);
 bool machine_checkpoint_running(const struct machine *machine);
 /* Puts the machine, whether it runs or has not been started yet, into the state of a snapshot.  False: it
  * stays as it is. */

@@ -63,6 +63,7 @@ struct machine {
         /* Life. */
         bool time_stopped;              /* clock and time stamp counters stand still */
         bool restored;                  /* from a snapshot, and has not run since */
+        struct lazy_restore *lazy;      /* memory that is still to come; NULL: all is there */
         struct checkpoint *checkpoint;  /* being taken; NULL: none */
         GMainContext *context;
         GMainLoop *loop;
@@ -97,6 +98,8 @@ void machine_start_time(struct machine *machine);
 
 /* Waits for the end of a checkpoint that is being taken, and throws it away. */
 void machine_checkpoint_cancel(struct machine *machine);
+/* Memory that is still to come: waits for it, or gives it up, which only a machine that ends may do. */
+void machine_lazy_finish(struct machine *machine, bool give_up);
 
 /* -- pc.c -------------------------------------------------------------------------------------- */
 

@@ -8,6 +8,10 @@ lodger_core_SOURCES += \
         src/machine/boot_multiboot.c \
         src/machine/checkpoint.c \
         src/machine/checkpoint.h \
+        src/machine/checkpoint_disks.c \
+        src/machine/checkpoint_disks.h \
+        src/machine/checkpoint_lazy.c \
+        src/machine/checkpoint_lazy.h \
         src/machine/debug.c \
         src/machine/debug.h \
         src/machine/disk_spec.c \

@@ -230,6 +230,7 @@ bool machine_run(struct machine *machine, enum machine_end *end, int *status, GE
                 *status = machine->status;
         }
         machine_checkpoint_cancel(machine);
+        machine_lazy_finish(machine, true);
         clock_stop(machine->clock);
         g_ptr_array_free(sources, TRUE);
         return ok;
@@ -354,6 +355,7 @@ void machine_free(struct machine *machine)
                 return;
         if (machine->engine)
                 engine_pause(machine->engine);
+        machine_lazy_finish(machine, true);
         lock_acquire(&machine->lock);
         for (guint i = machine->devices->len; i-- > 0;)
                 device_free(g_ptr_array_index(machine->devices, i));

@@ -21,7 +21,18 @@ G_DEFINE_QUARK(lodger-machine-error-quark, machine_error)
 
 const char *machine_name(const struct machine *machine) { return machine->name; }
 const char *machine_engine_name(const struct machine *machine) { return engine_name(machine->engine); }
-bool machine_set_engine(struct machine *machine, const char *name, GError **error) { return engine_switch(machine->engine, name, error); }
+
+bool machine_set_engine(struct machine *machine, const char *name, GError **error)
+{
+        /* Hardware writes to memory that a checkpoint has not read yet without asking. */
+        if (machine->checkpoint) {
+                g_set_error(error, MACHINE_ERROR, MACHINE_ERROR_BUSY, "a snapshot of it is being taken");
+                return false;
+        }
+        machine_lazy_finish(machine, false);    /* nor would it wait for memory to come */
+        return engine_switch(machine->engine, name, error);
+}
+
 uint64_t machine_memory_bytes(const struct machine *machine) { return machine->ram_bytes; }
 unsigned machine_cpus(const struct machine *machine) { return machine->cpus; }
 bool machine_is_paused(const struct machine *machine) { return machine->paused; }

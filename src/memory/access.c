@@ -12,6 +12,7 @@
 
 #include "base/log.h"
 #include "memory/internal.h"
+#include "memory/lazy.h"
 
 /* A guest may point a device's DMA at the device's own registers; real ones then hang or abort.
  * Beyond this depth accesses read ones and writes are lost. */
@@ -162,7 +163,10 @@ bool memory_read(struct memory *memory, gpa_t gpa, void *to, size_t size)
                         /* The callback may change the map: use nothing of the segment after it. */
                         region_read(segment->region, segment->offset + (gpa - segment->first), bytes, n);
                 } else {
-                        memcpy(bytes, memory->host + segment->region->offset + segment->offset + (gpa - segment->first), n);
+                        uint64_t offset = segment->region->offset + segment->offset + (gpa - segment->first);
+
+                        memory_lazy_ensure(memory, offset, n);
+                        memcpy(bytes, memory->host + offset, n);
                 }
                 gpa += n;
                 bytes += n;

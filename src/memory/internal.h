@@ -71,6 +71,7 @@ struct memory_track {
         uint8_t *shadow;                /* as large as RAM: pages as they were */
         uint8_t *copied;                /* a byte a page: it is in the shadow */
         uint64_t count;                 /* pages put aside */
+        uint64_t data_from;             /* track.c: before it, and after what was fetched, are holes only */
 };
 
 struct memory {
@@ -87,6 +88,9 @@ struct memory {
         /* A picture of RAM that is being taken (track.h); NULL: none. */
         struct lock pages_lock;
         struct memory_track *track;
+        /* Pages that are still to come (lazy.h).  Atomic. */
+        uint64_t lazy_wanted;           /* a page somebody waits for, plus 1; 0: none */
+        uint32_t lazy_generation;       /* rises when pages have arrived; a futex */
         /* Machine lock. */
         GPtrArray *regions;             /* in the order they were made */
         struct segment_range *segments;
@@ -99,6 +103,8 @@ struct memory {
         struct view *views[2];
 };
 
+/* pages.c [gpr]: returns when the page, which was absent, is there. */
+void memory_wait_present(struct memory *memory, uint64_t page);
 /* map.c: recomputes segments and view, publishes them, and tells the listeners. */
 void memory_map_update(struct memory *memory);
 /* The same after a region of `size` bytes was changed (its address, its bytes, whether it is seen):

@@ -3,6 +3,8 @@ lodger_core_SOURCES += \
         src/memory/access.c \
         src/memory/discard.c \
         src/memory/internal.h \
+        src/memory/lazy.c \
+        src/memory/lazy.h \
         src/memory/map.c \
         src/memory/memory.c \
         src/memory/memory.h \

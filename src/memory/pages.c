@@ -59,6 +59,31 @@ static bool view_read(struct memory *memory, uint64_t page, struct view_range *f
         return LOAD(memory->generation) == generation;
 }
 
+/* A bare system call: nothing of the C library may run here.  Waits while *word is value. */
+static void futex_wait(uint32_t *word, uint32_t value)
+{
+        enum { SYS_FUTEX = 202, WAIT_PRIVATE = 128 };
+        register uint64_t timeout __asm__("r10") = 0;
+        uint64_t result;
+
+        __asm__ volatile("syscall"
+                         : "=a"(result)
+                         : "a"(SYS_FUTEX), "D"(word), "S"(WAIT_PRIVATE), "d"(value), "r"(timeout)
+                         : "rcx", "r11", "memory");
+}
+
+void memory_wait_present(struct memory *memory, uint64_t page)
+{
+        for (;;) {
+                uint32_t generation = __atomic_load_n(&memory->lazy_generation, __ATOMIC_SEQ_CST);
+
+                if (!(__atomic_load_n(&memory->states[page], __ATOMIC_SEQ_CST) & PAGE_ABSENT))
+                        return;
+                __atomic_store_n(&memory->lazy_wanted, page + 1, __ATOMIC_SEQ_CST);
+                futex_wait(&memory->lazy_generation, generation);
+        }
+}
+
 struct page_info memory_page(struct memory *memory, gpa_t gpa)
 {
         struct page_info info = { 0 };
@@ -72,6 +97,10 @@ struct page_info memory_page(struct memory *memory, gpa_t gpa)
                 info.host = range.host + ((page - range.first) << PAGE_SHIFT);
                 info.ram_page = range.table_page + (page - range.first);
                 info.state = __atomic_load_n(&memory->states[info.ram_page], __ATOMIC_ACQUIRE);
+                if (info.state & PAGE_ABSENT) {
+                        memory_wait_present(memory, info.ram_page);
+                        info.state = __atomic_load_n(&memory->states[info.ram_page], __ATOMIC_ACQUIRE);
+                }
         }
         return info;
 }
@@ -127,6 +156,12 @@ void memory_before_write(struct memory *memory, struct page_info *page)
 void memory_before_write_file(struct memory *memory, uint64_t offset, size_t size)
 {
         for (uint64_t page = offset >> PAGE_SHIFT; size && page <= (offset + size - 1) >> PAGE_SHIFT; page++)
-                if (__atomic_load_n(&memory->states[page], __ATOMIC_ACQUIRE) & PAGE_TRACKED)
+                switch (__atomic_load_n(&memory->states[page], __ATOMIC_ACQUIRE) & (PAGE_TRACKED | PAGE_ABSENT)) {
+                case PAGE_TRACKED:
                         put_aside(memory, page);
+                        break;
+                case PAGE_ABSENT:
+                        memory_wait_present(memory, page);
+                        break;
+                }
 }

@@ -73,6 +73,21 @@ void memory_read_file(struct memory *memory, uint64_t offset, size_t size, uint8
         }
 }
 
+/* A tracked page.  Holes are looked for once for a run of them: pages in it that were filled since have been put aside.
+ * (Where a run of data ends is not asked: the host would walk through all of it.) */
+static void read_untouched(struct memory *memory, struct memory_track *track, uint64_t offset, uint8_t *to)
+{
+        if (memory->fd >= 0 && offset >= track->data_from) {
+                off_t data = lseek(memory->fd, (off_t)offset, SEEK_DATA);
+
+                track->data_from = data < 0 ? UINT64_MAX : (uint64_t)data;
+        }
+        if (memory->fd >= 0 && offset < track->data_from)
+                memset(to, 0, PAGE_SIZE);
+        else
+                memcpy(to, memory->host + offset, PAGE_SIZE);
+}
+
 void memory_track_fetch(struct memory *memory, uint64_t first, unsigned count, uint8_t *to)
 {
         struct memory_track *track = memory->track;
@@ -83,7 +98,7 @@ void memory_track_fetch(struct memory *memory, uint64_t first, unsigned count, u
                 if (track->copied[i])
                         memcpy(to, track->shadow + (i << PAGE_SHIFT), PAGE_SIZE);
                 else
-                        memory_read_file(memory, i << PAGE_SHIFT, PAGE_SIZE, to);
+                        read_untouched(memory, track, i << PAGE_SHIFT, to);
                 __atomic_fetch_and(&memory->states[i], (uint8_t)~PAGE_TRACKED, __ATOMIC_SEQ_CST);
                 lock_release(&memory->pages_lock);
                 /* What was put aside is not needed twice. */

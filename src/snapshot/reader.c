@@ -499,18 +499,6 @@ static uint8_t *chunk_payload(struct snapshot_reader *reader, unsigned index, GE
         return NULL;
 }
 
-bool snapshot_check_chunks(struct snapshot_reader *reader, GError **error)
-{
-        for (unsigned i = 0; i < reader->chunks->len; i++) {
-                uint8_t *payload = chunk_payload(reader, i, error);
-
-                if (!payload)
-                        return false;
-                g_free(payload);
-        }
-        return true;
-}
-
 bool snapshot_read_chunk(struct snapshot_reader *reader, unsigned index, snapshot_take_page *take, void *opaque, GError **error)
 {
         const struct chunk *chunk = &g_array_index(reader->chunks, struct chunk, index);
@@ -543,6 +531,7 @@ struct reading {
         struct snapshot_reader *reader;
         snapshot_take_page *take;
         void *opaque;
+        bool check_only;
         int next;                       /* chunk.  Atomic */
         GMutex mutex;
         GError *error;                  /* the first */
@@ -556,8 +545,15 @@ static gpointer read_thread(gpointer opaque)
         while ((chunk = g_atomic_int_add(&reading->next, 1)) < chunks) {
                 GError *error = NULL;
 
-                if (snapshot_read_chunk(reading->reader, (unsigned)chunk, reading->take, reading->opaque, &error))
+                if (reading->check_only) {
+                        uint8_t *payload = chunk_payload(reading->reader, (unsigned)chunk, &error);
+
+                        g_free(payload);
+                        if (payload)
+                                continue;
+                } else if (snapshot_read_chunk(reading->reader, (unsigned)chunk, reading->take, reading->opaque, &error)) {
                         continue;
+                }
                 g_mutex_lock(&reading->mutex);
                 if (reading->error)
                         g_error_free(error);
@@ -569,21 +565,34 @@ static gpointer read_thread(gpointer opaque)
         return NULL;
 }
 
-bool snapshot_read_chunks(struct snapshot_reader *reader, snapshot_take_page *take, void *opaque, GError **error)
+static bool read_in_threads(struct reading *reading, GError **error)
 {
-        struct reading reading = { .reader = reader, .take = take, .opaque = opaque };
         unsigned threads = MIN(g_get_num_processors(), 8);
         GThread *helpers[8];
 
-        g_mutex_init(&reading.mutex);
+        g_mutex_init(&reading->mutex);
         for (unsigned i = 1; i < threads; i++)
-                helpers[i] = g_thread_try_new("snapshot", read_thread, &reading, NULL);
-        read_thread(&reading);
+                helpers[i] = g_thread_try_new("snapshot", read_thread, reading, NULL);
+        read_thread(reading);
         for (unsigned i = 1; i < threads; i++)
                 if (helpers[i])
                         g_thread_join(helpers[i]);
-        g_mutex_clear(&reading.mutex);
-        if (reading.error)
-                g_propagate_error(error, reading.error);
-        return !reading.error;
+        g_mutex_clear(&reading->mutex);
+        if (reading->error)
+                g_propagate_error(error, reading->error);
+        return !reading->error;
+}
+
+bool snapshot_read_chunks(struct snapshot_reader *reader, snapshot_take_page *take, void *opaque, GError **error)
+{
+        struct reading reading = { .reader = reader, .take = take, .opaque = opaque };
+
+        return read_in_threads(&reading, error);
+}
+
+bool snapshot_check_chunks(struct snapshot_reader *reader, GError **error)
+{
+        struct reading reading = { .reader = reader, .check_only = true };
+
+        return read_in_threads(&reading, error);
 }

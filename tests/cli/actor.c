@@ -12,6 +12,8 @@
  *      off             powers off through ACPI's PM1 control
  *      reset  cf9  triple      resets the machine in three ways
  *      spin  halt      for ever, without and with interrupts to wait for
+ *      work            for ever: memory is rewritten and what was there compared, numbers are kept in the x87's
+ *                      registers; "round N" now and then, or what was BAD
  *      ticks           halts through 20 interrupts of the timer
  */
 #include <stdint.h>
@@ -161,6 +163,36 @@ static void ticks(void)
                 asm volatile("sti\nhlt\ncli" : : : "memory");
 }
 
+/* Every page of 4 MiB to 8 MiB is written in each pass, from what it should hold.  A state that mixes two instants, or
+ * lost a page, shows. */
+static void work(void)
+{
+        enum { FIRST = 4 << 20, PAGES = 1024, PASSES = 100 };
+        uint32_t pass = 0, kept;
+
+        asm volatile("fninit\nfldz");
+        for (uint32_t i = 0; i < PAGES; i++)
+                *(volatile uint32_t *)(FIRST + i * 4096 + i % 1000 * 4) = i;
+        for (;; pass++) {
+                for (uint32_t i = 0; i < PAGES; i++) {
+                        volatile uint32_t *at = (volatile uint32_t *)(FIRST + i * 4096 + i % 1000 * 4);
+
+                        if (*at != pass * 2654435761u + i) {
+                                put_text(COM1, "BAD page ", 0), put_number(COM1, i), put(COM1, '\n');
+                                return;
+                        }
+                        *at = (pass + 1) * 2654435761u + i;
+                }
+                asm volatile("fld1\nfaddp\nfistl %0" : "=m"(kept));
+                if (kept != pass + 1) {
+                        put_text(COM1, "BAD number ", 0), put_number(COM1, kept), put(COM1, '\n');
+                        return;
+                }
+                if (pass % PASSES == PASSES - 1)
+                        put_text(COM1, "round ", 0), put_number(COM1, pass / PASSES), put(COM1, '\n');
+        }
+}
+
 /* Whether the word at *text begins with key; *text is then what follows the key. */
 static int word_is(const char **text, const char *key)
 {
@@ -212,6 +244,8 @@ static void act(const char *word, const struct information *information)
                 triple_fault();
         else if (word_is(&word, "ticks"))
                 ticks();
+        else if (word_is(&word, "work"))
+                work();
         else if (word_is(&word, "spin"))
                 for (;;)
                         asm volatile("");

@@ -24,3 +24,14 @@ EXTRA_DIST += \
         tests/fuzz/corpus/decode/system \
         tests/fuzz/corpus/decode/too-long \
         tests/fuzz/corpus/decode/x87
+
+check_PROGRAMS += tests/fuzz/fuzz_snapshot
+tests_fuzz_fuzz_snapshot_SOURCES = tests/fuzz/fuzz_snapshot.c tests/fuzz/fuzz.h tests/fuzz/replay.c
+tests_fuzz_fuzz_snapshot_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/tests/fuzz
+tests_fuzz_fuzz_snapshot_LDADD = $(lodger_libs)
+
+EXTRA_DIST += \
+        tests/fuzz/corpus/snapshot/cut-short \
+        tests/fuzz/corpus/snapshot/one-page \
+        tests/fuzz/corpus/snapshot/zlib \
+        tests/fuzz/corpus/snapshot/zstd

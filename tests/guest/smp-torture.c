@@ -146,6 +146,41 @@ static void do_mixed(void)
         check("code beside data", !bad);
 }
 
+/* -- One piece of code, data of each CPU's own ---------------------------------------------------- */
+
+struct own_data {
+        u32 owner, count, complement;
+};
+
+/* Several fields through one register: what the translator may check together, and remember for the next time. */
+__attribute__((noinline)) static bool touch(volatile struct own_data *data, u32 owner)
+{
+        bool good = data->owner == owner && data->count == ~data->complement;
+
+        data->count++;
+        data->complement--;
+        return good;
+}
+
+static void shared_code(u32 cpu)
+{
+        u32 first = ARENA + 0x40000 + cpu * 0x3000;
+
+        for (u32 page = 0; page < 3; page++)
+                *(struct own_data *)mem32(first + page * 0x1000) = (struct own_data){ cpu * 8 + page, 0, ~0u };
+        smp_barrier();
+        for (u32 i = 0; i < COUNTS * 2; i++)
+                if (!touch((struct own_data *)mem32(first + i % 3 * 0x1000), cpu * 8 + i % 3))
+                        bad++;
+}
+
+static void do_shared_code(void)
+{
+        bad = 0;
+        smp_run(shared_code);
+        check("data of its own through shared code", !bad);
+}
+
 /* -- Code changed by another CPU ---------------------------------------------------------------- */
 
 enum { CROSSINGS = 200 };
@@ -370,6 +405,7 @@ void guest_main(void)
                         print("round %u\n", i);
                 do_locked();
                 do_mixed();
+                do_shared_code();
                 do_cross();
                 do_paging();
         }

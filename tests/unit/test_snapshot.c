@@ -3,9 +3,13 @@
  * test_snapshot.c - the snapshot format: what is written is read back, and nothing else is taken for it.
  */
 #include <glib/gstdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "cpu/cpuid.h"
+#include "cpu/state.h"
+#include "memory/track.h"
 #include "snapshot/compress.h"
 #include "snapshot/crc32c.h"
 #include "snapshot/fields.h"
@@ -285,4 +289,122 @@ START_TEST(test_replace)
 }
 END_TEST
 
-UNIT_MAIN("snapshot", test_crc, test_round_trip, test_aligned, test_damage, test_sections_missing, test_replace)
+/* -- vCPUs ------------------------------------------------------------------------------------------ */
+
+START_TEST(test_cpu_coverage)
+{
+        char *findings = state_coverage(cpu_state, 0, sizeof(struct cpu));
+
+        ck_assert_msg(!findings, "%s", findings);
+}
+END_TEST
+
+static struct cpu *cpu_make(struct memory *ram)
+{
+        struct cpu *cpu = aligned_alloc(64, (sizeof(struct cpu) + 63) / 64 * 64);
+
+        memset(cpu, 0, sizeof(*cpu));
+        cpu_init(cpu, 0, cpu_model_find("host"), ram);
+        return cpu;
+}
+
+/* A state is loaded as it was; what XRSTOR or the translator could not live with is refused or put right. */
+START_TEST(test_cpu_state)
+{
+        struct lock lock;
+        struct memory *ram;
+        struct cpu *first, *second;
+        GByteArray *bytes = g_byte_array_new(), *again = g_byte_array_new();
+        GError *error = NULL;
+
+        lock_init(&lock, LOCK_RANK_MACHINE, "machine");
+        ram = memory_new(1 << 20, &lock, NULL);
+        first = cpu_make(ram);
+        second = cpu_make(ram);
+        for (unsigned i = 0; i < CPU_REGS; i++)
+                first->regs[i] = 0x1000 + i;
+        first->rip = 0x7c00;
+        cpu_set_rflags(first, FLAG_ONE | FLAG_IF | FLAG_DF | FLAG_CF);
+        first->exception = (struct pending_exception){ .pending = true, .vector = EXC_GP, .has_error = true, .error = 8 };
+        first->fpu.image[33] = 0x55;
+        first->tsc_stopped = 123456789;
+        state_save(cpu_state, first, bytes);
+        ck_assert(state_load(cpu_state, second, bytes->data, bytes->len, &error));
+        ck_assert(cpu_post_load(second, &error));
+        ck_assert_uint_eq(second->request, CPU_REQUEST_FLUSH);
+        second->request = first->request;
+        state_save(cpu_state, second, again);
+        ck_assert_uint_eq(bytes->len, again->len);
+        ck_assert_mem_eq(bytes->data, again->data, bytes->len);
+        cpu_start_tsc(&second, 1);
+        ck_assert_uint_ge(cpu_tsc(second), 123456789);
+        ck_assert_uint_lt(cpu_tsc(second), 123456789 + UINT64_C(100000000000));
+
+        memset(second->fpu.image + 512, 0xff, 64);
+        memset(second->fpu.image + 24, 0xff, 4);
+        ck_assert(cpu_post_load(second, &error));
+        ck_assert_uint_le(second->fpu.image[512], 7);
+        for (unsigned i = 520; i < 576; i++)
+                ck_assert_uint_eq(second->fpu.image[i], 0);
+        ck_assert_uint_eq(second->fpu.image[26] | second->fpu.image[27], 0);
+        second->regs[RAX] = UINT64_MAX;
+        ck_assert(cpu_post_load(second, &error));
+        ck_assert_uint_eq(second->regs[RAX], UINT32_MAX);
+        second->cpl = 4;
+        ck_assert(!cpu_post_load(second, &error) && error);
+        g_clear_error(&error);
+        second->cpl = 0;
+        second->efer = EFER_LMA;
+        ck_assert(!cpu_post_load(second, &error) && error);
+        g_clear_error(&error);
+        free(first);
+        free(second);
+        g_byte_array_unref(bytes);
+        g_byte_array_unref(again);
+        memory_free(ram);
+        lock_destroy(&lock);
+}
+END_TEST
+
+/* -- Memory at one instant ------------------------------------------------------------------------- */
+
+START_TEST(test_track)
+{
+        static uint8_t page[4096];
+        struct lock lock;
+        struct memory *ram;
+
+        lock_init(&lock, LOCK_RANK_MACHINE, "machine");
+        ram = memory_new(1 << 20, &lock, NULL);
+        lock_acquire(&lock);
+        memory_map_ram(ram, 0, 0, 1 << 20, false, 0, "RAM");
+        memset(memory_ram(ram), 1, 4 * PAGE_SIZE);
+        ck_assert(memory_track_begin(ram, NULL));
+        ck_assert_uint_eq(memory_page(ram, 0x1000).state, PAGE_TRACKED);
+        memory_write(ram, 0x1ffe, "\2\2\2\2", 4);              /* pages 1 and 2, by a device */
+        ck_assert_uint_eq(memory_page(ram, 0x1000).state, 0);
+        struct page_info info = memory_page(ram, 0x3000);        /* page 3, by a vCPU */
+        memory_before_write(ram, &info);
+        ck_assert_uint_eq(info.state, 0);
+        info.host[0] = 3;
+        ck_assert_uint_eq(memory_track_copied(ram), 3 * PAGE_SIZE);
+        for (unsigned i = 0; i < 6; i++) {
+                memory_track_fetch(ram, i, 1, page);
+                for (unsigned j = 0; j < 4096; j++)
+                        ck_assert_uint_eq(page[j], i < 4 ? 1 : 0);
+                ck_assert_uint_eq(memory_page(ram, i * 4096).state, 0);
+        }
+        ck_assert_uint_eq(memory_page(ram, 0x6000).state, PAGE_TRACKED);
+        memory_track_end(ram);
+        ck_assert_uint_eq(memory_page(ram, 0x6000).state, 0);
+        ck_assert_uint_eq(memory_ram(ram)[0x1fff], 2);
+        memory_forget_file(ram, 0x1000, 0x1000);
+        ck_assert_uint_eq(memory_ram(ram)[0x1fff], 0);
+        ck_assert_uint_eq(memory_ram(ram)[0x2000], 2);
+        lock_release(&lock);
+        memory_free(ram);
+        lock_destroy(&lock);
+}
+END_TEST
+
+UNIT_MAIN("snapshot", test_cpu_coverage, test_cpu_state, test_track, test_crc, test_round_trip, test_aligned, test_damage, test_sections_missing, test_replace)
