@@ -8,3 +8,4 @@ else
 EXTRA_DIST += doc/lodger-gtk.1
 endif
 EXTRA_DIST += doc/containers.md doc/kvm.md
+EXTRA_DIST += doc/images/assistant.png doc/images/console.png doc/images/manager.png

@@ -68,7 +68,9 @@ bool image_open_backing(struct block_image *image, const struct block_options *o
 char *image_backing_path(const char *path, const char *name);
 /* "nbd:", "https:" ...: the name is not that of a file. */
 bool image_is_protocol(const char *name);
-/* Flushes (unless read-only) and closes; NULL is allowed. */
+/* Flushes, and writes what the flush has made free. */
+int image_sync(struct block_image *image);
+/* Syncs (unless read-only) and closes; NULL is allowed. */
 void image_close(struct block_image *image);
 enum { IMAGE_PROBE_BYTES = 2048 };
 

@@ -24,8 +24,8 @@ static const struct signature {
         const char *bytes;
         unsigned size;
 } signatures[] = {
-        { "qcow2", 0, "QFI\xfb\0\0\0", 7 },             /* versions 2 and 3; version 1 has its own number */
-        { "qcow", 0, "QFI\xfb", 4 },
+        { "qcow", 0, "QFI\xfb\0\0\0\1", 8 },            /* version 1 is another format */
+        { "qcow2", 0, "QFI\xfb", 4 },
         { "vdi", 0x40, "\x7f\x10\xda\xbe", 4 },
         { "vmdk", 0, "KDMV", 4 },
         { "vmdk", 0, "COWD", 4 },
@@ -45,8 +45,7 @@ const char *block_format_of(const uint8_t *bytes, size_t size)
                 const struct signature *signature = &signatures[i];
 
                 if (size >= signature->offset + signature->size &&
-                    !memcmp(bytes + signature->offset, signature->bytes, signature->size) &&
-                    (strcmp(signature->format, "qcow2") || bytes[7] >= 2))
+                    !memcmp(bytes + signature->offset, signature->bytes, signature->size))
                         return signature->format;
         }
         return "raw";
@@ -196,11 +195,18 @@ struct block_image *image_open(const char *path, const struct block_options *opt
         return image_open_as(path, options, 0, error);
 }
 
+int image_sync(struct block_image *image)
+{
+        int error = image->driver->flush(image);
+
+        return error || !image->driver->settle ? error : image->driver->settle(image);
+}
+
 void image_close(struct block_image *image)
 {
         if (!image)
                 return;
         if (!image->read_only)
-                image->driver->flush(image);
+                image_sync(image);
         image->driver->close(image);
 }

@@ -55,7 +55,7 @@ bool qcow2_create(struct block_image *file, uint64_t size, const struct qcow2_op
                 if (number)
                         g_set_error(error, BLOCK_ERROR, BLOCK_ERROR_IO, "%s: its header does not fit: the name of the backing file is too long",
                                     path);
-                ok = !number && qcow2_resize(image, size, error) == 0 && qcow2_flush(image) == 0;
+                ok = !number && qcow2_resize(image, size, error) == 0 && image_sync(image) == 0;
                 image->driver->close(image);
         }
         g_free(path);

@@ -217,7 +217,7 @@ bool image_convert(const char *from, const char *to, const struct image_convert_
         copy.unit = copy.to->conflict_bytes > SPARSE || options->compress ? copy.to->conflict_bytes : SPARSE;
         ok = copy_all(&copy, copy.from->size_bytes, progress, error);
         if (ok) {
-                int number = copy.to->driver->flush(copy.to);
+                int number = image_sync(copy.to);
 
                 ok = number == 0 || fail(error, to, number);
         }
@@ -294,9 +294,7 @@ static bool empty_image(struct qcow2 *q, GError **error)
                 pthread_mutex_unlock(&q->lock);
         }
         if (!number)
-                number = qcow2_flush(&q->image);
-        if (!number)                    /* what the first flush freed */
-                number = qcow2_flush(&q->image);
+                number = image_sync(&q->image);
         return number == 0 || fail(error, q->image.path, number);
 }
 

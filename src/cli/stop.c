@@ -29,7 +29,9 @@ static int stop_plainly(struct client *client, double timeout_seconds)
 
         if (!client_open(client, ASK_SECONDS, &error))
                 return client_fail(client, error);
-        if (!control_machine1_call_stop_sync(client->machine, FALSE, NULL, &error) && !client_wait_gone(client, 0)) {
+        /* A guest that goes at once may take the answer with it. */
+        if (!control_machine1_call_stop_sync(client->machine, FALSE, NULL, &error) &&
+            !client_wait_gone(client, g_error_matches(error, G_IO_ERROR, G_IO_ERROR_CLOSED) ? FORCE_WAIT_MS : 0)) {
                 int status;
 
                 g_dbus_error_strip_remote_error(error);

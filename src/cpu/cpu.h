@@ -92,7 +92,7 @@ struct descriptor_table {
  * the page's linear address (modulo 2^64; tlb_empty[i] never matches); the host address is then linear
  * address + addend.  Only RAM is ever entered; write tags only for pages whose state needs nothing
  * done first, and only when the PTE's dirty bit is set. */
-enum { TLB_ENTRIES = 1024, ITLB_ENTRIES = 1024 };
+enum { TLB_ENTRIES = 4096, ITLB_ENTRIES = 4096 };
 /* The tag of entry i while it is empty: minus a page that entry i does not cover, nor an access that begins in a
  * page it covers.  Any 64-bit address may be looked up, so no one value could serve all entries. */
 extern const uint64_t tlb_empty[TLB_ENTRIES];
@@ -110,6 +110,8 @@ struct tlb_view {
         uint64_t code_global[ITLB_ENTRIES / 64];
         uint64_t large[TLB_ENTRIES / 64];               /* entries that are parts of large pages: INVLPG takes all */
         uint64_t code_large[ITLB_ENTRIES / 64];
+        uint64_t used_words;            /* which words of used[] and code_used[] are not zero */
+        uint64_t large_regions;         /* hashed: where large pages have had entries (tlb_region()) since all were emptied */
 };
 
 /* -- The CPU ----------------------------------------------------------------------------------- */

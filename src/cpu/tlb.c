@@ -34,6 +34,18 @@ static void bit_assign(uint64_t *bits, unsigned index, bool value)
                 bits[index / 64] &= ~mask;
 }
 
+static void mark_used(struct tlb_view *view, uint64_t *used, unsigned index)
+{
+        bit_assign(used, index, true);
+        view->used_words |= UINT64_C(1) << index / 64;
+}
+
+/* The bit of large_regions for an address: regions are as big as the largest page, and may share bits. */
+static uint64_t tlb_region(const struct cpu *cpu, gva_t linear)
+{
+        return UINT64_C(1) << (linear >> (cpu_long_mode(cpu) ? 30 : 22)) % 64;
+}
+
 static bool bit_test(const uint64_t *bits, unsigned index)
 {
         return bits[index / 64] >> (index % 64) & 1;
@@ -51,15 +63,18 @@ static uint64_t code_key(gva_t linear)
 #define EMPTY16(i) EMPTY4(i), EMPTY4((i) + 4), EMPTY4((i) + 8), EMPTY4((i) + 12)
 #define EMPTY64(i) EMPTY16(i), EMPTY16((i) + 16), EMPTY16((i) + 32), EMPTY16((i) + 48)
 #define EMPTY256(i) EMPTY64(i), EMPTY64((i) + 64), EMPTY64((i) + 128), EMPTY64((i) + 192)
-const uint64_t tlb_empty[TLB_ENTRIES] = { EMPTY256(0), EMPTY256(256), EMPTY256(512), EMPTY256(768) };
-_Static_assert(TLB_ENTRIES == 1024, "the list above");
+#define EMPTY1024(i) EMPTY256(i), EMPTY256((i) + 256), EMPTY256((i) + 512), EMPTY256((i) + 768)
+const uint64_t tlb_empty[TLB_ENTRIES] = { EMPTY1024(0), EMPTY1024(1024), EMPTY1024(2048), EMPTY1024(3072) };
+_Static_assert(TLB_ENTRIES == 4096, "the list above");
 
 /* -- Flushing ------------------------------------------------------------------------------------ */
 
 /* Guests switch address spaces thousands of times a second: only entries that were filled are touched. */
 static void view_flush(struct tlb_view *view, bool global_too)
 {
-        for (unsigned word = 0; word < TLB_ENTRIES / 64; word++) {
+        _Static_assert(TLB_ENTRIES / 64 == 64, "used_words has a bit for each");
+        for (uint64_t words = view->used_words; words; words &= words - 1) {
+                unsigned word = (unsigned)__builtin_ctzll(words);
                 uint64_t data = view->used[word], code = view->code_used[word];
                 if (!global_too) {
                         data &= ~view->global[word];
@@ -67,14 +82,18 @@ static void view_flush(struct tlb_view *view, bool global_too)
                 }
                 view->used[word] &= ~data;
                 view->code_used[word] &= ~code;
+                if (!(view->used[word] | view->code_used[word]))
+                        view->used_words &= ~(UINT64_C(1) << word);
                 for (; data; data &= data - 1) {
                         unsigned i = word * 64 + (unsigned)__builtin_ctzll(data);
                         view->read_neg_tag[i] = tlb_empty[i];
-                        __atomic_store_n(&view->write_neg_tag[i], tlb_empty[i], __ATOMIC_RELAXED);
+                        view->write_neg_tag[i] = tlb_empty[i];
                 }
                 for (; code; code &= code - 1)
                         view->code[word * 64 + (unsigned)__builtin_ctzll(code)] = 0;
         }
+        if (global_too)
+                view->large_regions = 0;
 }
 
 void tlb_init(struct cpu *cpu)
@@ -133,7 +152,8 @@ void tlb_flush_page(struct cpu *cpu, gva_t linear)
                         view_drop_data(view, index);
                 if ((view->code[index] ^ code_key(linear)) >> CODE_PHYSICAL_BITS == 0)
                         view->code[index] = 0;
-                view_drop_large(view, linear, cpu_long_mode(cpu) ? 30 : 22);
+                if (view->large_regions & tlb_region(cpu, linear))
+                        view_drop_large(view, linear, cpu_long_mode(cpu) ? 30 : 22);
         }
 }
 
@@ -159,9 +179,11 @@ static void view_fill(struct cpu *cpu, struct tlb_view *view, gva_t linear, cons
                                 __atomic_store_n(&view->write_neg_tag[index], tlb_empty[index], __ATOMIC_RELAXED);
                 }
         }
-        bit_assign(view->used, index, true);
+        mark_used(view, view->used, index);
         bit_assign(view->global, index, translation->global);
         bit_assign(view->large, index, translation->page_bytes > PAGE_SIZE);
+        if (translation->page_bytes > PAGE_SIZE)
+                view->large_regions |= tlb_region(cpu, linear);
 }
 
 bool tlb_access(struct cpu *cpu, gva_t linear, unsigned size, unsigned access, uint8_t **host)
@@ -182,6 +204,15 @@ bool tlb_access(struct cpu *cpu, gva_t linear, unsigned size, unsigned access, u
         if (tag == -(linear & PAGE_MASK)) {
                 *host = (uint8_t *)(uintptr_t)(linear + view->addend[index]);
                 return true;
+        }
+        /* A kernel that reaches into a user's page, with leave to: what the user may do there, it may (B4). */
+        if (!(access & (ACCESS_USER | ACCESS_IMPLICIT)) && (cpu->cr4 & CR4_SMAP) && (cpu->rflags & FLAG_AC)) {
+                const struct tlb_view *user = &cpu->tlb[1];
+                tag = access & ACCESS_WRITE ? __atomic_load_n(&user->write_neg_tag[index], __ATOMIC_RELAXED) : user->read_neg_tag[index];
+                if (tag == -(linear & PAGE_MASK)) {
+                        *host = (uint8_t *)(uintptr_t)(linear + user->addend[index]);
+                        return true;
+                }
         }
         if (!cpu_translate(cpu, linear, access, &translation))
                 return cpu_raise_pf(cpu, linear, translation.error);
@@ -218,9 +249,11 @@ bool tlb_fetch(struct cpu *cpu, gva_t linear, gpa_t *gpa)
         if (!cpu_translate(cpu, linear, access, &translation))
                 return cpu_raise_pf(cpu, linear, translation.error);
         view->code[index] = code_key(linear) | translation.gpa >> PAGE_SHIFT;
-        bit_assign(view->code_used, index, true);
+        mark_used(view, view->code_used, index);
         bit_assign(view->code_global, index, translation.global);
         bit_assign(view->code_large, index, translation.page_bytes > PAGE_SIZE);
+        if (translation.page_bytes > PAGE_SIZE)
+                view->large_regions |= tlb_region(cpu, linear);
         *gpa = translation.gpa;
         return true;
 }

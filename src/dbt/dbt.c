@@ -74,6 +74,7 @@ char *dbt_why_not(void)
 
 /* The translator whose lock this thread holds: a page walk under it may write an accessed bit over code. */
 static __thread struct dbt *thread_locked;
+static __thread bool written_meanwhile;
 
 static void translator_lock(struct dbt *dbt)
 {
@@ -94,7 +95,9 @@ static void code_written(void *opaque, gpa_t gpa, size_t size)
         struct dbt *dbt = opaque;
         bool locked = thread_locked == dbt;
 
-        if (!locked)
+        if (locked)
+                written_meanwhile = true;
+        else
                 translator_lock(dbt);
         block_drop_range(dbt, gpa, size);
         if (!locked)
@@ -339,10 +342,15 @@ struct block *dbt_slow_translate(struct cpu *cpu, const struct context *context,
                 /* Another vCPU may have been here while we waited. */
                 if (dbt->smp && !device && (block = block_find(dbt, context, rip, gpa)) && block->gpa2 == ~(gpa_t)0)
                         break;
+                written_meanwhile = false;
                 block = dbt_translate(cpu, context, rip, gpa, device ? 1 : 0, &unready);
                 if (unready != ~(gpa_t)0) {
                         wait_grace(dcpu);
                         block_page_ready(dbt, unready);
+                        continue;
+                }
+                if (block && written_meanwhile) {
+                        block->dead = true;     /* it may be made from old bytes; the accessed bits are set now */
                         continue;
                 }
                 if (block && device)

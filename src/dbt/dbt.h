@@ -39,6 +39,7 @@ struct dbt_options {
         X(STRINGS, "callouts: string instructions") \
         X(MEMORY_SLOW, "memory: accesses that missed the TLB") \
         X(MEMORY_BOUNCE, "memory: accesses through the bounce buffer") \
+        X(SHORT, "exits: instruction in C, straight on") \
         X(UNGUESSABLE, "memory: guesses given up") \
         X(EXCEPTIONS, "exceptions delivered") \
         X(INTERRUPTS, "interrupts delivered") \

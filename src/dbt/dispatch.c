@@ -14,6 +14,7 @@
  *    is seen (T8).
  * 2  shadow is cleared when the inhibited instruction has been entered or an exception is delivered.
  */
+#include "base/log.h"
 #include "cpu/cpuid.h"
 #include "cpu/debug.h"
 #include "cpu/lapic.h"
@@ -283,6 +284,38 @@ static void undo_branch(struct cpu *cpu, const struct callout *branch)
         cpu_raise_error(cpu, EXC_GP, 0);
 }
 
+/* The short way round after an instruction in C that left its block (a system call, an interrupt return, a segment
+ * load): the code to go on with, if nothing waits for the dispatcher and the jump cache knows it; else NULL.
+ * before: the mode that the instruction began in. */
+const uint8_t *dbt_next_code(struct cpu *cpu, uint64_t before)
+{
+        struct dbt_cpu *dcpu = dbt_cpu(cpu);
+        uint64_t mode = cpu->mode | dcpu->extra_mode;
+        const struct segment *cs = &cpu->seg[SEG_CS];
+
+        if (cpu->shadow | cpu->halted | cpu->kick || ((mode | before) & (MODE_TF | MODE_CHECK)) || cpu->debug_key || cpu->debug_stop ||
+            cpu->debug_hits || dcpu->held_hits || dcpu->ferr_wait || debug_single(dcpu) || TRACE_ON(EXEC) ||
+            deliverable(cpu, requests(cpu)))
+                return NULL;
+        for (unsigned i = 0; i < CONTEXT_CACHE; i++) {
+                const struct context *c = dcpu->context[i];
+                if (!c || c->mode != mode || c->cs_base != cs->base || c->cs_limit != cs->limit || c->debug_key)
+                        continue;
+                const struct jc_entry *entry = jc_slot(dcpu, cpu->rip);
+                if ((c->mode ^ before) & MODE_CODE64 || __atomic_load_n(&entry->neg_key, __ATOMIC_ACQUIRE) + c->key + cpu->rip)
+                        return NULL;
+                const uint8_t *host = __atomic_load_n(&entry->host, __ATOMIC_RELAXED);
+                __atomic_store_n(&dcpu->jc_key, c->key, __ATOMIC_SEQ_CST);
+                if (__atomic_load_n(&cpu->kick, __ATOMIC_SEQ_CST))      /* invariant 1 */
+                        return NULL;
+                dcpu->single = false;
+                dcpu->last_callout = NULL;
+                dbt_count(dcpu, DBT_COUNT_SHORT, 1);
+                return host;
+        }
+        return NULL;
+}
+
 /* -- The loop ---------------------------------------------------------------------------------- */
 
 #ifdef __SANITIZE_THREAD__
@@ -399,6 +432,8 @@ static enum dbt_stop dispatch(struct cpu *cpu, uint64_t max_blocks)
                         indirect = true;
                         break;
                 case LEAVE_CALLOUT:
+                        indirect = true;        /* so that dbt_next_code() finds it */
+                        /* fall through */
                 case LEAVE_COMMIT:
                 case LEAVE_ONE:
                         dbt_count(dcpu, DBT_COUNT_EXIT_CALLOUT, 1);

@@ -42,7 +42,7 @@ void cpu_host_begin(struct cpu *cpu)
 
 /* -- Instructions in C ------------------------------------------------------------------------- */
 
-int dbt_callout(struct cpu *cpu, const struct callout *callout)
+uint64_t dbt_callout(struct cpu *cpu, const struct callout *callout)
 {
         struct dbt_cpu *dcpu = dbt_cpu(cpu);
 
@@ -56,8 +56,10 @@ int dbt_callout(struct cpu *cpu, const struct callout *callout)
                 return LEAVE_EXCEPTION;
         cpu->rip = cpu->next_rip;
         if (callout->ends || cpu->next_rip != callout->next_rip || cpu->mode != callout->mode || block_dead(callout->block) ||
-            cpu->halted || cpu->debug_hits)
-                return LEAVE_CALLOUT;
+            cpu->halted || cpu->debug_hits) {
+                const uint8_t *next = dbt_next_code(cpu, callout->mode);
+                return next ? (uint64_t)(uintptr_t)next : LEAVE_CALLOUT;
+        }
         return 0;
 }
 
@@ -414,7 +416,7 @@ bool dbt_string(struct cpu *cpu, const struct insn *insn)
  * put away before the first of them is called. */
 #define UNSEEN __attribute__((noinline, no_sanitize("thread")))
 
-UNSEEN int dbt_callout_outer(struct cpu *cpu, const struct callout *callout)
+UNSEEN uint64_t dbt_callout_outer(struct cpu *cpu, const struct callout *callout)
 {
         cpu_host_begin(cpu);
         return dbt_callout(cpu, callout);

@@ -181,7 +181,7 @@ struct stubs {
         uint8_t *leave_signal;          /* jumped to by the signal handler; all state saved */
 };
 
-enum leave_reason { LEAVE_RIP = 0, LEAVE_CALLOUT = 1, LEAVE_EXCEPTION = 2, LEAVE_COMMIT = 3, LEAVE_ONE = 4 };
+enum leave_reason { LEAVE_RIP = 0, LEAVE_CALLOUT = 1, LEAVE_EXCEPTION = 2, LEAVE_COMMIT = 3, LEAVE_ONE = 4, LEAVE_REASONS };
 
 enum { HASH_BUCKETS = 1 << 15, PAGE_BUCKETS = 1 << 12 };
 
@@ -314,9 +314,14 @@ static inline struct jc_entry *jc_slot(struct dbt_cpu *dcpu, uint64_t rip) { ret
 struct block *dbt_translate(struct cpu *cpu, const struct context *context, uint64_t rip, gpa_t gpa, unsigned max_insns,
                             gpa_t *unready);
 
+/* -- dispatch.c [gpr] -------------------------------------------------------------------------- */
+
+const uint8_t *dbt_next_code(struct cpu *cpu, uint64_t before);
+
 /* -- Called from translated code [gpr] --------------------------------------------------------- */
 
-int dbt_callout(struct cpu *cpu, const struct callout *callout);
+/* 0: go on in the block; an enum leave_reason; or an address of translated code. */
+uint64_t dbt_callout(struct cpu *cpu, const struct callout *callout);
 uint8_t *dbt_memory(struct cpu *cpu, uint64_t linear, uint32_t descriptor, const uint8_t *return_address);
 int dbt_commit(struct cpu *cpu, const uint8_t *return_address);
 bool dbt_string(struct cpu *cpu, const struct insn *insn);
@@ -324,7 +329,7 @@ bool dbt_string(struct cpu *cpu, const struct insn *insn);
 bool dbt_breakpoint(struct cpu *cpu, const struct insn *insn);
 /* What the stubs call. */
 #ifdef __SANITIZE_THREAD__
-int dbt_callout_outer(struct cpu *cpu, const struct callout *callout);
+uint64_t dbt_callout_outer(struct cpu *cpu, const struct callout *callout);
 uint8_t *dbt_memory_outer(struct cpu *cpu, uint64_t linear, uint32_t descriptor, const uint8_t *return_address);
 int dbt_commit_outer(struct cpu *cpu, const uint8_t *return_address);
 #define DBT_STUB_TARGET(name) name##_outer

@@ -181,7 +181,7 @@ static void emit_callout(struct dbt *dbt, struct emit *e, bool wide, const uint8
         emit_lea64(e, H_RSP, HOST_MEM(H_RSP, -8));
         emit_call_c(e, DBT_STUB_TARGET(dbt_callout));
         emit_lea64(e, H_RSP, HOST_MEM(H_RSP, 8));
-        emit_op_rr(e, false, 0x85, H_RAX, H_RAX);
+        emit_op_rr(e, true, 0x85, H_RAX, H_RAX);
         uint8_t *out = emit_jcc(e, 5, NULL);
         emit_load_vectors(dbt, e, 8);
         emit_flags_from_state(e, 8);
@@ -189,7 +189,14 @@ static void emit_callout(struct dbt *dbt, struct emit *e, bool wide, const uint8
         emit8(e, 0xc3);
         emit_patch_rel32(out, e->p);
         emit_lea64(e, H_RSP, HOST_MEM(H_RSP, 8));
-        emit_jmp(e, leave);
+        emit_op_rr(e, true, 0x81, 7, H_RAX);                    /* cmp: a reason, or code to go on with? */
+        emit32(e, LEAVE_REASONS);
+        emit_jcc(e, 2, leave);                                  /* below */
+        emit_mov64(e, H_R10, H_RAX);
+        emit_load_vectors(dbt, e, 0);
+        emit_flags_from_state(e, 0);
+        emit_load_regs(e, wide, 0);
+        emit_jmp_reg(e, H_R10);
 }
 
 /* What C may have clobbered, but for R10, R11 and RCX. */

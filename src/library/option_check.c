@@ -85,6 +85,16 @@ static const char *check_serial(const char *value)
         return parse_serial(value) ? NULL : _("no such port; write stdio, file:PATH, unix:PATH, pty or none");
 }
 
+static const char *check_console(const char *value)
+{
+        const char *name = g_strrstr(value, ",name=");
+        char *port = name ? g_strndup(value, (gsize)(name - value)) : g_strdup(value);
+        bool ok = parse_serial(port) && strcmp(port, "stdio") && (!name || name[strlen(",name=")]);
+
+        g_free(port);
+        return ok ? NULL : _("no such console; write file:PATH, unix:PATH, pty or none, and ,name=NAME for a channel");
+}
+
 static const char *check_display(const char *value)
 {
         return strcmp(value, "auto") && strcmp(value, "none") ? _("no such display; write auto or none") : NULL;

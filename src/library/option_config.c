@@ -39,6 +39,9 @@ void options_config(const struct option_set *set, struct machine_config *config)
         config->disks = list_new(set, OPTION_DISK);
         config->cdroms = list_new(set, OPTION_CDROM);
         config->floppies = list_new(set, OPTION_FLOPPY);
+        config->consoles = list_new(set, OPTION_CONSOLE);
+        config->rng = options_flag(set, OPTION_RNG);
+        config->balloon = options_flag(set, OPTION_BALLOON);
         config->nets = list_new(set, OPTION_NET);
         config->boot = text(set, OPTION_BOOT);
         config->no_reboot = options_flag(set, OPTION_NO_REBOOT);
@@ -51,7 +54,8 @@ void options_config(const struct option_set *set, struct machine_config *config)
 
 void options_config_clear(struct machine_config *config)
 {
-        GPtrArray **lists[] = { &config->initrds, &config->serials, &config->disks, &config->cdroms, &config->floppies, &config->nets,
+        GPtrArray **lists[] = { &config->initrds, &config->serials, &config->consoles, &config->disks, &config->cdroms,
+                                &config->floppies, &config->nets,
                                 &config->debug_consoles };
 
         for (size_t i = 0; i < G_N_ELEMENTS(lists); i++)

@@ -42,6 +42,11 @@
           N_("what is tried first, second, third (default: IMAGE, then disk,cdrom,floppy)")) \
         X(SERIAL, "serial", LIST, SERIAL, MACHINE, serial, N_("PORT"), \
           N_("next serial port: stdio, file:PATH, unix:PATH, pty, none (repeatable; default: stdio)")) \
+        X(CONSOLE, "console", LIST, SERIAL, MACHINE, console, N_("PORT[,name=NAME]"), \
+          N_("virtio console on PORT, or a channel NAME to a guest's agent (repeatable)")) \
+        X(RNG, "rng", FLAG, NONE, MACHINE, flag, NULL, N_("virtio entropy device: random numbers of the host")) \
+        X(BALLOON, "balloon", FLAG, NONE, MACHINE, flag, NULL, \
+          N_("virtio balloon: memory the guest does not use goes back to the host")) \
         X(DISPLAY, "display", TEXT, NONE, MACHINE, display, N_("DISPLAY"), \
           N_("where the screen is shown: auto, none (default: auto)")) \
         X(RESTORE, "restore", TEXT, FILE, RUN, any, N_("FILE"), N_("go on from the instant of a snapshot")) \

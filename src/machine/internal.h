@@ -42,6 +42,7 @@ struct machine {
         struct device_env env;
         GPtrArray *devices;             /* of struct device *, in order of creation and reset */
         GPtrArray *serial_backends;     /* of struct serial_backend * */
+        GPtrArray *console_backends;    /* virtio.c: likewise */
         GPtrArray *networks;            /* network.c: cards and their cables */
         GBytes *firmware;
 
@@ -100,6 +101,9 @@ void machine_start_time(struct machine *machine);
 void machine_checkpoint_cancel(struct machine *machine);
 /* Memory that is still to come: waits for it, or gives it up, which only a machine that ends may do. */
 void machine_lazy_finish(struct machine *machine, bool give_up);
+
+/* serial_host.quit; opaque is the machine. */
+void machine_serial_quit(void *opaque);
 
 /* -- pc.c -------------------------------------------------------------------------------------- */
 

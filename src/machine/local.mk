@@ -34,7 +34,9 @@ lodger_core_SOURCES += \
         src/machine/smbios.h \
         src/machine/pci_msi.c \
         src/machine/storage.c \
-        src/machine/storage.h
+        src/machine/storage.h \
+        src/machine/virtio.c \
+        src/machine/virtio.h
 
 # The ACPI tables and the option ROMs are assembled here and compiled in as arrays of bytes.
 machine_blobs = src/machine/dsdt.h src/machine/rom_linux.h src/machine/rom_multiboot.h

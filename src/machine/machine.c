@@ -21,6 +21,7 @@
 #include "machine/internal.h"
 #include "machine/network.h"
 #include "machine/storage.h"
+#include "machine/virtio.h"
 
 /* -- Requests ----------------------------------------------------------------------------------- */
 
@@ -276,7 +277,7 @@ static bool machine_add_cpus(struct machine *machine, const struct machine_confi
         return true;
 }
 
-static void machine_serial_quit(void *opaque)
+void machine_serial_quit(void *opaque)
 {
         machine_end_now(opaque, MACHINE_END_STOPPED, 0);
 }
@@ -334,7 +335,8 @@ struct machine *machine_new(const struct machine_config *config, GError **error)
                 .request = machine_request, .opaque = machine,
         };
         machine->engine = engine_new(config->engine ? config->engine : "auto", machine->memory, &options, error);
-        if (!machine->engine || !machine_add_serials(machine, config->serials, error) || !network_open(machine, config, error))
+        if (!machine->engine || !machine_add_serials(machine, config->serials, error) ||
+            !virtio_open_consoles(machine, config, error) || !network_open(machine, config, error))
                 goto fail;
         pc_fill_cpu_env(&cpu_env);
         lock_acquire(&machine->lock);
@@ -370,6 +372,7 @@ void machine_free(struct machine *machine)
         for (guint i = 0; i < machine->serial_backends->len; i++)
                 serial_backend_free(g_ptr_array_index(machine->serial_backends, i));
         g_ptr_array_free(machine->serial_backends, TRUE);
+        virtio_free(machine);
         network_close(machine);
         if (machine->engine)
                 engine_free(machine->engine);

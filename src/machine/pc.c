@@ -46,6 +46,7 @@
 #include "machine/pci.h"
 #include "machine/smbios.h"
 #include "machine/storage.h"
+#include "machine/virtio.h"
 
 #define LOW_RAM_MAX (UINT64_C(3) << 30)
 #define FOUR_GIB (UINT64_C(1) << 32)
@@ -468,7 +469,7 @@ bool pc_build(struct machine *machine, const struct machine_config *config, GErr
         if (!pc_add_interrupt_controllers(machine, error) || !pc_add_pci(machine, low_rom, error) ||
             !pc_add_vga(machine, error) || !pc_add_isa(machine, error) || !pc_add_hpet(machine, error) ||
             !storage_add(machine, config, error) || !network_add(machine, config, error) ||
-            !pc_add_serial_ports(machine, error) ||
+            !pc_add_serial_ports(machine, error) || !virtio_add(machine, config, error) ||
             !pc_add_debug_devices(machine, config, error) || !pc_add_fw_cfg(machine, config, error))
                 return false;
         pc_fill_cmos(machine, config);

@@ -6,6 +6,7 @@
 #include "ui/console_private.h"
 #include "ui/launch.h"
 #include "ui/preferences.h"
+#include "ui/snapshot_dialog.h"
 
 /* -- Life of the machine -------------------------------------------------------------------------------- */
 
@@ -166,6 +167,37 @@ static void action_screenshot(GSimpleAction *action, GVariant *parameter, gpoint
         g_free(path);
 }
 
+static void snapshot_taken(const char *problem, gpointer opaque)
+{
+        char *text = problem ? g_strdup_printf(_("No snapshot was taken: %s"), problem) : g_strdup(_("A snapshot was taken."));
+
+        console_tell(opaque, problem ? GTK_MESSAGE_WARNING : GTK_MESSAGE_INFO, text);
+        g_free(text);
+}
+
+/* With one key, under the name of the moment. */
+static void action_take_snapshot(GSimpleAction *action, GVariant *parameter, gpointer opaque)
+{
+        LodgerConsole *console = opaque;
+        char *name = snapshot_name_now();
+
+        (void)action;
+        (void)parameter;
+        console_tell(console, GTK_MESSAGE_INFO, _("Taking a snapshot…"));
+        snapshot_run(G_OBJECT(console), "take", console->machine, name, snapshot_taken, console);
+        g_free(name);
+}
+
+static void action_snapshots(GSimpleAction *action, GVariant *parameter, gpointer opaque)
+{
+        LodgerConsole *console = opaque;
+
+        (void)action;
+        (void)parameter;
+        lodger_display_ungrab(console->display);
+        snapshot_dialog_show(GTK_WINDOW(console), console->machine);
+}
+
 static void action_fullscreen(GSimpleAction *action, GVariant *state, gpointer console)
 {
         (void)action;
@@ -250,6 +282,9 @@ void console_update_actions(LodgerConsole *console)
         for (gsize i = 0; i < G_N_ELEMENTS(needs_machine); i++)
                 g_simple_action_set_enabled(action_of(console, needs_machine[i]), lodger_machine_is_alive(console->machine));
         g_simple_action_set_enabled(action_of(console, "start-again"), !lodger_machine_is_alive(console->machine));
+        g_simple_action_set_enabled(action_of(console, "take-snapshot"), lodger_machine_is_alive(console->machine) &&
+                                    lodger_machine_is_defined(console->machine));
+        g_simple_action_set_enabled(action_of(console, "snapshots"), lodger_machine_is_defined(console->machine));
         g_simple_action_set_state(action_of(console, "pause"), g_variant_new_boolean(paused));
         gtk_widget_set_tooltip_text(console->pause, text);
         atk_object_set_name(gtk_widget_get_accessible(console->pause), text);
@@ -260,7 +295,7 @@ gboolean console_shortcut(LodgerDisplay *display, guint keyval, LodgerConsole *c
 {
         static const struct { guint keyval; const char *action; } shortcuts[] = {
                 { GDK_KEY_f, "fullscreen" }, { GDK_KEY_p, "pause" }, { GDK_KEY_s, "screenshot" }, { GDK_KEY_v, "paste" },
-                { GDK_KEY_w, "close" },
+                { GDK_KEY_w, "close" }, { GDK_KEY_m, "take-snapshot" },
         };
 
         (void)display;
@@ -283,6 +318,8 @@ void console_add_actions(LodgerConsole *console)
                 { "send-keys", action_send_keys, "s", NULL, NULL, { 0 } },
                 { "paste", action_paste, NULL, NULL, NULL, { 0 } },
                 { "screenshot", action_screenshot, NULL, NULL, NULL, { 0 } },
+                { "take-snapshot", action_take_snapshot, NULL, NULL, NULL, { 0 } },
+                { "snapshots", action_snapshots, NULL, NULL, NULL, { 0 } },
                 { "fullscreen", NULL, NULL, "false", action_fullscreen, { 0 } },
                 { "scaling", NULL, "s", "'fit'", action_scaling, { 0 } },
                 { "insert-cd", action_insert_cd, NULL, NULL, NULL, { 0 } },

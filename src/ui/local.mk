@@ -47,6 +47,9 @@ lodger_gtk_SOURCES = \
         src/ui/preferences_window.c \
         src/ui/settings_dialog.c \
         src/ui/settings_dialog.h \
+        src/ui/snapshot_dialog.c \
+        src/ui/snapshot_dialog.h \
+        src/ui/snapshot_run.c \
         src/ui/thumbnail.c \
         src/ui/thumbnail.h
 nodist_lodger_gtk_SOURCES = src/ui/resources.c
@@ -63,6 +66,7 @@ ui_resources = \
         data/ui/manager.ui \
         data/ui/preferences.ui \
         data/ui/shortcuts.ui \
+        data/ui/snapshots.ui \
         data/ui/style.css
 EXTRA_DIST += $(ui_manifest) $(ui_resources)
 CLEANFILES += src/ui/resources.c

@@ -13,6 +13,7 @@
 #include "ui/machine_row.h"
 #include "ui/manager.h"
 #include "ui/settings_dialog.h"
+#include "ui/snapshot_dialog.h"
 #include "ui/thumbnail.h"
 
 enum { PICTURE_WIDTH = 400, PICTURE_HEIGHT = 250 };
@@ -139,6 +140,7 @@ static void update_details(LodgerManager *manager)
         g_simple_action_set_enabled(action_of(manager, "power-button"), alive);
         g_simple_action_set_enabled(action_of(manager, "force-off"), alive);
         g_simple_action_set_enabled(action_of(manager, "settings"), defined);
+        g_simple_action_set_enabled(action_of(manager, "snapshots"), defined);
         g_simple_action_set_enabled(action_of(manager, "delete"), defined && !alive && !busy);
         gtk_stack_set_visible_child_name(manager->start_stack, alive || busy ? "show" : "start");
         gtk_container_foreach(GTK_CONTAINER(manager->details), remove_detail, NULL);
@@ -332,6 +334,15 @@ static void action_settings(GSimpleAction *action, GVariant *parameter, gpointer
         settings_dialog_show(GTK_WINDOW(manager), manager->machine);
 }
 
+static void action_snapshots(GSimpleAction *action, GVariant *parameter, gpointer opaque)
+{
+        LodgerManager *manager = opaque;
+
+        (void)action;
+        (void)parameter;
+        snapshot_dialog_show(GTK_WINDOW(manager), manager->machine);
+}
+
 static void action_search(GSimpleAction *action, GVariant *state, gpointer opaque)
 {
         LodgerManager *manager = opaque;
@@ -422,6 +433,7 @@ static void lodger_manager_init(LodgerManager *manager)
                 { "power-button", action_power_button, NULL, NULL, NULL, { 0 } },
                 { "force-off", action_force_off, NULL, NULL, NULL, { 0 } },
                 { "settings", action_settings, NULL, NULL, NULL, { 0 } },
+                { "snapshots", action_snapshots, NULL, NULL, NULL, { 0 } },
                 { "delete", action_delete, NULL, NULL, NULL, { 0 } },
                 { "search", NULL, NULL, "false", action_search, { 0 } },
         };

@@ -14,7 +14,6 @@ static const struct { const char *key, *value; } defaults[] = {
         { "theme", "system" },
         { "inhibit", "true" },
         { "notify", "true" },
-        { "welcomed", "false" },
 };
 
 static const struct { const char *keys, *text; } release_keys[] = {

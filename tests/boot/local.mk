@@ -11,3 +11,20 @@ tests/boot/disk.bin: $(srcdir)/tests/boot/disk.S
 	$(AM_V_GEN)$(MKDIR_P) tests/boot && $(boot_link) -o $@ $(srcdir)/tests/boot/disk.S
 tests/boot/floppy.bin: $(srcdir)/tests/boot/floppy.S
 	$(AM_V_GEN)$(MKDIR_P) tests/boot && $(boot_link) -o $@ $(srcdir)/tests/boot/floppy.S
+
+# A program of several sectors in C, in real mode.
+if HAVE_M32
+check_DATA += tests/boot/dos.bin
+test_scripts += tests/boot/check-dos
+endif
+noinst_PROGRAMS += tests/boot/picture-sum
+tests_boot_picture_sum_SOURCES = tests/boot/picture-sum.c
+tests_boot_picture_sum_LDADD = $(GLIB_LIBS) $(PNG_LIBS)
+CLEANFILES += tests/boot/dos.bin
+EXTRA_DIST += tests/boot/check-dos tests/boot/dos.S tests/boot/dos.c tests/boot/dos.expect tests/boot/dos.ld
+tests/boot/dos.bin: $(srcdir)/tests/boot/dos.S $(srcdir)/tests/boot/dos.c $(srcdir)/tests/boot/dos.ld
+	@$(MKDIR_P) tests/boot
+	$(AM_V_GUEST)$(CC) -m16 -march=i686 -std=gnu17 -ffreestanding -nostdlib -static -fno-pic -no-pie -fno-stack-protector \
+	        -fcf-protection=none -fno-asynchronous-unwind-tables -mgeneral-regs-only -Os -Wall -Wextra \
+	        -Wl,--build-id=none -Wl,--no-warn-rwx-segments -T $(srcdir)/tests/boot/dos.ld \
+	        -o $@ $(srcdir)/tests/boot/dos.S $(srcdir)/tests/boot/dos.c

@@ -12,6 +12,8 @@
  *      off             powers off through ACPI's PM1 control
  *      reset  cf9  triple      resets the machine in three ways
  *      spin  halt      for ever, without and with interrupts to wait for
+ *      havoc:SEED      writes random values to random ports, registers in memory and PCI functions, for ever
+ *      nowhere         jumps to where there is no memory
  *      work            for ever: memory is rewritten and what was there compared, numbers are kept in the x87's
  *                      registers; "round N" now and then, or what was BAD
  *      ticks           halts through 20 interrupts of the timer
@@ -163,6 +165,49 @@ static void ticks(void)
                 asm volatile("sti\nhlt\ncli" : : : "memory");
 }
 
+static uint32_t random_state;
+
+static uint32_t random_next(void)
+{
+        random_state ^= random_state << 13;
+        random_state ^= random_state >> 17;
+        return random_state ^= random_state << 5;
+}
+
+/* Mostly not to what resets the machine or switches it off, which would be the end of it. */
+static int is_end(uint16_t port)
+{
+        return port == KBC_COMMAND || port == 0x92 || port == DEBUG_EXIT || port == RESET_CONTROL || (port & 0xffc0) == 0x600;
+}
+
+static void havoc(uint32_t seed)
+{
+        static const uint32_t regions[] = { 0xa0000, 0xe0000000, 0xfe000000, 0xfeb00000, 0xfec00000, 0xfed00000, 0xfee00000, 0xfffc0000 };
+
+        random_state = seed * 2654435761u + 1;
+        for (;;) {
+                uint32_t choice = random_next(), value = random_next() >> (choice >> 8 & 31);
+                uint16_t port = (uint16_t)(choice & 1 ? random_next() : random_next() & 0x3ff);
+
+                if (choice & 2) {
+                        uint32_t at = regions[choice >> 13 & 7] + (random_next() & (choice & 4 ? 0x1ffff : 0xfff));
+
+                        if (choice & 8)
+                                *(volatile uint32_t *)(at & ~3u) = value;
+                        else
+                                (void)*(volatile uint8_t *)at;
+                } else if ((choice & 0xc0) == 0) {
+                        out32(PCI_ADDRESS, 0x80000000u | (random_next() & 0xfffc));
+                        out32(PCI_DATA, value);
+                } else if (!is_end(port) || (choice & 0xf0) == 0xf0) {
+                        if (choice & 16)
+                                out32(port, value);
+                        else
+                                out8(port, (uint8_t)value);
+                }
+        }
+}
+
 /* Every page of 4 MiB to 8 MiB is written in each pass, from what it should hold.  A state that mixes two instants, or
  * lost a page, shows. */
 static void work(void)
@@ -242,6 +287,10 @@ static void act(const char *word, const struct information *information)
                 out8(RESET_CONTROL, 2), out8(RESET_CONTROL, 6);
         else if (word_is(&word, "triple"))
                 triple_fault();
+        else if (word_is(&word, "havoc:"))
+                havoc(number(word));
+        else if (word_is(&word, "nowhere"))
+                ((void (*)(void))0xd0000000)();
         else if (word_is(&word, "ticks"))
                 ticks();
         else if (word_is(&word, "work"))

@@ -11,6 +11,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* How many variants of each saved input replay.c runs; a target may leave it out. */
+extern const unsigned fuzz_variants __attribute__((weak));
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #endif

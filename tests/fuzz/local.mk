@@ -25,6 +25,29 @@ EXTRA_DIST += \
         tests/fuzz/corpus/decode/too-long \
         tests/fuzz/corpus/decode/x87
 
+check_PROGRAMS += tests/fuzz/fuzz_devices
+tests_fuzz_fuzz_devices_SOURCES = tests/fuzz/fuzz_devices.c tests/fuzz/fuzz.h tests/fuzz/replay.c
+tests_fuzz_fuzz_devices_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/tests/fuzz
+tests_fuzz_fuzz_devices_LDADD = $(lodger_libs)
+
+EXTRA_DIST += \
+        tests/fuzz/corpus/devices/any \
+        tests/fuzz/corpus/devices/floppy \
+        tests/fuzz/corpus/devices/fw_cfg \
+        tests/fuzz/corpus/devices/hpet \
+        tests/fuzz/corpus/devices/i440fx \
+        tests/fuzz/corpus/devices/i8042 \
+        tests/fuzz/corpus/devices/i8237 \
+        tests/fuzz/corpus/devices/ioapic \
+        tests/fuzz/corpus/devices/pci \
+        tests/fuzz/corpus/devices/pic \
+        tests/fuzz/corpus/devices/piix3_ide \
+        tests/fuzz/corpus/devices/piix4_pm \
+        tests/fuzz/corpus/devices/pit \
+        tests/fuzz/corpus/devices/rtc \
+        tests/fuzz/corpus/devices/serial \
+        tests/fuzz/corpus/devices/vga \
+        tests/fuzz/corpus/devices/virtio_blk
 check_PROGRAMS += tests/fuzz/fuzz_snapshot
 tests_fuzz_fuzz_snapshot_SOURCES = tests/fuzz/fuzz_snapshot.c tests/fuzz/fuzz.h tests/fuzz/replay.c
 tests_fuzz_fuzz_snapshot_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/tests/fuzz

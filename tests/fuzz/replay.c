@@ -3,7 +3,7 @@
  * replay.c - runs saved inputs through a fuzz target: the files and directories named on the command line, else
  * the target's own corpus, tests/fuzz/corpus/NAME for a program fuzz_NAME.
  *
- * Besides each input itself, a few thousand variants of it with changed bytes are run, always the same ones, so that
+ * Besides each input itself, some variants of it with changed bytes are run, always the same ones, so that
  * `make check` looks a little around the corpus.
  */
 #include <dirent.h>
@@ -24,8 +24,9 @@ static void replay_variants(const uint8_t *data, size_t size)
 {
         uint8_t variant[INPUT_MAX];
         uint64_t state = UINT64_C(88172645463325252);
+        unsigned variants = &fuzz_variants ? fuzz_variants : VARIANTS;
 
-        for (unsigned i = 0; i < VARIANTS && size; i++) {
+        for (unsigned i = 0; i < variants && size; i++) {
                 memcpy(variant, data, size);
                 for (unsigned change = 0; change <= i % 3; change++) {
                         state ^= state << 13;

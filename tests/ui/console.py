@@ -151,4 +151,27 @@ def test_ends(desktop):
         raise Failure("the machine ended with the window")
 
 
-main(test_keys_and_grab, test_buttons, test_ends)
+def test_cycles(desktop):
+    """Windows come and go, in all sizes, while the guest runs; the machine keeps nothing of them."""
+    console = desktop.machine("cycles")
+    process = desktop.processes[-1].pid
+    descriptors = lambda: len(os.listdir("/proc/%d/fd" % process))
+    lodger("screenshot", "cycles", desktop.path("first.png"))
+    before = descriptors()
+    for width in (700, 1200, 900, 1100, 800):
+        gtk = desktop.gtk("--show", "cycles")
+        middle_of_screen()
+        xdotool("search", "--sync", "--onlyvisible", "--name", "^cycles$", "windowsize", str(width), "600")
+        wait("the screen is %d wide" % width, lambda: any(abs(place(node)[2] - width) < 60
+                                                          for node in nodes("canvas", "Screen of the guest", True)), gtk)
+        wait("the window shows the guest", lambda: len(screen_colours()) > 5, gtk)
+        gtk.terminate()
+        gtk.wait()
+        wait("it is gone", lambda: not list(nodes("frame")))
+    # The framebuffer may stay mapped; connections may not.
+    wait("the machine has closed them, not %d descriptors, %d before" % (descriptors(), before), lambda: descriptors() <= before + 2)
+    lodger("key", "cycles", "a")
+    typed(console, "k1e", "k9e")
+
+
+main(test_keys_and_grab, test_buttons, test_ends, test_cycles)

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """manager.py - the manager window of lodger-gtk and what it opens."""
 import os
-import shutil
 
-from desktop import BUTTONS, Failure, find, has_line, lines, lodger, main, nodes, place, press, shows, texts, wait, xdotool
+import pyatspi
+
+from desktop import BUTTONS, Failure, find, has_line, lodger, main, nodes, place, press, shows, texts, wait, walk, xdotool
 
 GUEST = os.path.join(os.environ["top_builddir"], "tests/control/echo.elf")
 
@@ -110,4 +111,66 @@ def test_windows(desktop):
         raise Failure("status %d" % gtk.returncode)
 
 
-main(test_assistant, test_life, test_windows)
+def test_snapshots(desktop):
+    lodger("create", "kept", "--memory", "16M", "--serial", "none", "--kernel", GUEST, "--debug-console", desktop.path("console"))
+    gtk = desktop.gtk()
+    wait("the machine is listed", lambda: rows() == ["kept"], gtk)
+    lodger("start", "--headless", "kept")
+    wait("the guest is ready", lambda: has_line(desktop.path("console"), "ready"), gtk)
+    find("push button", "Show")
+    press("push button", "Snapshots")
+    shows("No Snapshots Yet")
+    set_text("Name of a new snapshot", "one")
+    press("push button", "Take a Snapshot")
+    cell = wait("it is in the tree", lambda: next((node for node in nodes("table cell", showing=True) if "one" in (node.name or "")), None))
+    if "one" not in lodger("snapshot", "list", "kept"):
+        raise Failure("the command line does not know it")
+    click(cell)
+    press("push button", "Restore")
+    wait("that is done", lambda: find("push button", "Restore").getState().contains(pyatspi.STATE_SENSITIVE))
+    if "running" not in lodger("list"):
+        raise Failure("the machine does not run")
+    click(next(node for node in nodes("table cell", showing=True) if "one" in (node.name or "")))
+    press("push button", "Delete")
+    shows("Delete the snapshot “one”?")
+    dialog = wait("the question", lambda: next(nodes(("alert", "dialog"), showing=True), None))
+    next(node for node in walk(dialog) if node.getRoleName() == "push button" and node.name == "Delete").queryAction().doAction(0)
+    shows("No Snapshots Yet")
+
+
+def test_languages(desktop):
+    """Every window in every language: what is shown is translated, and fits its window."""
+    source = os.path.join(os.environ["top_srcdir"], "po")
+    lodger("create", "lively", "--serial", "none", "--kernel", GUEST)
+    with open(os.path.join(source, "LINGUAS")) as file:
+        languages = [word for line in file if not line.startswith("#") for word in line.split()]
+    english = {"New Machine", "Start", "Settings", "Release keys", "Scaling", "What shall the machine start from?", "Engine", "Off",
+               "Notifications.", "Computer", "Drives", "Devices"}
+    for language in languages + ["ar"]:             # no translation, but from right to left
+        folder = desktop.path("locale/%s/LC_MESSAGES" % language)
+        os.makedirs(folder)
+        if os.path.exists("%s/%s.gmo" % (source, language)):
+            os.symlink("%s/%s.gmo" % (source, language), folder + "/lodger.mo")
+        gtk = desktop.gtk(LANGUAGE=language, LODGER_LOCALEDIR=desktop.path("locale"))
+        wait("the machine is listed", lambda: rows() == ["lively"], gtk)
+        for key in (None, "alt+Return", "ctrl+comma", "ctrl+n", "F1"):
+            before = len(texts())
+            if key:
+                xdotool("key", key)
+                wait("%s opens a window" % key, lambda: len(texts()) > before, gtk)
+            shown = set(texts())
+            if language != "ar" and shown & english:
+                raise Failure("%s: %s in English" % (language, shown & english))
+            for frame in nodes(("frame", "dialog", "alert"), showing=True):
+                x, y, width, height = place(frame)
+                if width > 1280 or height > 1024:
+                    raise Failure("%s: %s is %d by %d" % (language, frame.name, width, height))
+            if key:
+                xdotool("key", "Escape")
+                wait("it closes", lambda: len(texts()) <= before)
+        gtk.terminate()
+        gtk.wait()
+        wait("it is gone", lambda: not list(nodes("frame")))
+
+
+main(test_assistant, test_life, test_windows, test_snapshots, test_languages)

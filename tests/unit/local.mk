@@ -25,6 +25,7 @@ check_PROGRAMS += tests/unit/test_lock
 check_PROGRAMS += tests/unit/test_log
 check_PROGRAMS += tests/unit/test_memory
 check_PROGRAMS += tests/unit/test_msr
+check_PROGRAMS += tests/unit/test_net
 check_PROGRAMS += tests/unit/test_paging
 check_PROGRAMS += tests/unit/test_paravirt
 check_PROGRAMS += tests/unit/test_parse
@@ -106,6 +107,9 @@ tests_unit_test_memory_LDADD = $(test_libs)
 tests_unit_test_msr_SOURCES = tests/unit/test_msr.c tests/unit/cpu_fixture.h
 tests_unit_test_msr_LDADD = $(test_libs)
 
+tests_unit_test_net_SOURCES = tests/unit/test_net.c tests/unit/rig.h tests/unit/unit.h
+tests_unit_test_net_LDADD = $(test_libs)
+
 tests_unit_test_paging_SOURCES = tests/unit/test_paging.c tests/unit/cpu_fixture.h
 tests_unit_test_paging_LDADD = $(test_libs)
 
@@ -182,8 +186,12 @@ check_PROGRAMS += \
         tests/unit/test_block \
         tests/unit/test_floppy \
         tests/unit/test_ide \
-        tests/unit/test_image
+        tests/unit/test_image \
+        tests/unit/test_qcow2
 endif
+
+tests_unit_test_qcow2_SOURCES = tests/unit/test_qcow2.c tests/unit/unit.h
+tests_unit_test_qcow2_LDADD = $(test_libs)
 
 tests_unit_test_block_SOURCES = tests/unit/test_block.c tests/unit/unit.h
 tests_unit_test_block_LDADD = $(test_libs)
@@ -211,8 +219,22 @@ tests_unit_test_x2apic_LDADD = $(test_libs)
 tests_unit_test_x2apic_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=cpu_request
 # Virtio devices.
 if HAVE_CHECK
-check_PROGRAMS += tests/unit/test_virtio
+check_PROGRAMS += \
+        tests/unit/test_ahci \
+        tests/unit/test_disk_spec \
+        tests/unit/test_virtio \
+        tests/unit/test_virtio_devices
 endif
+
+tests_unit_test_disk_spec_SOURCES = tests/unit/test_disk_spec.c tests/unit/unit.h
+tests_unit_test_disk_spec_LDADD = $(test_libs)
+
+tests_unit_test_ahci_SOURCES = tests/unit/test_ahci.c tests/unit/board_fixture.h tests/unit/unit.h
+tests_unit_test_ahci_LDADD = $(test_libs)
+
+tests_unit_test_virtio_devices_SOURCES = tests/unit/test_virtio_devices.c tests/unit/virtio_driver.h tests/unit/board_fixture.h \
+        tests/unit/unit.h
+tests_unit_test_virtio_devices_LDADD = $(test_libs)
 
 tests_unit_test_virtio_SOURCES = tests/unit/test_virtio.c tests/unit/virtio_driver.h tests/unit/board_fixture.h tests/unit/unit.h
 tests_unit_test_virtio_LDADD = $(test_libs)

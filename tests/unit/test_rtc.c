@@ -148,5 +148,38 @@ START_TEST(periodic_interrupt_comes)
 }
 END_TEST
 
+/* A host that was away for 50 ms gives the guest every one of the interrupts of that time. */
+START_TEST(late_periodic_interrupts_are_made_up_for)
+{
+        enum { PERIOD_NS = 976562 };
+        int64_t start;
+
+        begin();
+        set(0x0a, 0x26);
+        set(0x0b, 0x42);
+        get(0x0c);
+        board.edges[8] = 0;
+        start = clock_now_ns(board.clock);
+        clock_set_ns(board.clock, start + 50000000);
+        clock_start(board.clock);
+        /* In the end there were as many edges as periods, the present one and the one before aside. */
+        for (unsigned i = 0; i < 20000 && board.edges[8] + 2 < (clock_now_ns(board.clock) - start) / PERIOD_NS; i++) {
+                g_main_context_iteration(NULL, FALSE);
+                if (board.level[8])
+                        get(0x0c);
+                g_usleep(50);
+        }
+        clock_stop(board.clock);
+        ck_assert_uint_ge(board.edges[8] + 2, (clock_now_ns(board.clock) - start) / PERIOD_NS);
+        ck_assert_uint_gt(board.edges[8], 45);
+        set(0x0b, 0x02);                        /* nothing is owed to who does not want any */
+        clock_set_ns(board.clock, clock_now_ns(board.clock) + 50000000);
+        set(0x0b, 0x42);
+        get(0x0c);
+        ck_assert(!board.level[8]);
+        board_end(&board, rtc);
+}
+END_TEST
+
 UNIT_MAIN("rtc", reads_time_in_bcd_and_binary, set_bit_freezes_and_then_sets, update_in_progress_before_the_second,
-          update_and_alarm_interrupts, periodic_interrupt_comes)
+          update_and_alarm_interrupts, periodic_interrupt_comes, late_periodic_interrupts_are_made_up_for)

@@ -680,10 +680,13 @@ static void pit_destroy(struct device *device)
                 ports_unmap(pit->ranges[i]);
 }
 
+/* A mode that has no count yet leaves the period of the one before, which may have been a binary one. */
 static bool counter_valid(const struct counter *counter, uint64_t now)
 {
+        uint32_t longest = counter->running ? counter_modulus(counter) : 0x10000;
+
         return counter_mode(counter) <= 5 && counter_rw(counter) != RW_LATCH && !(counter->control & 0xc0) &&
-               counter->period >= 1 && counter->period <= counter_modulus(counter) && counter->start_count <= 0x10000 &&
+               counter->period >= 1 && counter->period <= longest && counter->start_count <= 0x10000 &&
                counter->start <= now && counter->switch_at <= now + 0x10000 && counter->latched_bytes <= 2;
 }
 

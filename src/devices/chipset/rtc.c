@@ -30,6 +30,8 @@ enum { D_VALID = 0x80 };
 enum { HOUR_PM = 0x80, ALARM_ANY = 0xc0 };
 
 enum { US_PER_SEC = 1000000, OSCILLATOR_HZ = 32768 };
+/* Of periodic interrupts: a second's worth at the fastest rate. */
+enum { OWED_MAX = 8192 };
 /* UIP rises 244 us before the update, which takes 1984 us; the time changes at its end. */
 enum { UPDATE_US = 244 + 1984 };
 
@@ -40,6 +42,8 @@ struct rtc {
         int64_t offset_s;               /* saved: guest time minus host time */
         int64_t seen_second;            /* saved: guest second up to which UF and AF are computed */
         int64_t seen_ns;                /* saved: virtual time up to which PF is computed */
+        uint32_t owed;                  /* saved: periodic interrupts to be made up for */
+        int64_t owed_ns;                /* saved: when the next of them is due */
         struct timer timer;             /* derived: next enabled interrupt */
         struct irq irq;
         int64_t (*now_us)(void);
@@ -52,6 +56,8 @@ static const struct state_field rtc_fields[] = {
         STATE_S64(struct rtc, offset_s),
         STATE_S64(struct rtc, seen_second),
         STATE_S64(struct rtc, seen_ns),
+        STATE_U32(struct rtc, owed),
+        STATE_S64(struct rtc, owed_ns),
         STATE_SKIP(struct rtc, timer, "derived from the registers"),
         STATE_SKIP(struct rtc, irq, "wiring"),
         STATE_SKIP(struct rtc, now_us, "the host's clock"),
@@ -156,14 +162,35 @@ static bool rtc_alarm_matches(const struct rtc *rtc, int64_t second)
                ((h & ALARM_ANY) == ALARM_ANY || rtc_decode_hour(rtc, h) == of_day / 3600);
 }
 
+/* Periods that end before the one before has been read, because a busy host was late, are owed: guests keep time by
+ * them.  Not more than a second's worth: then it was the guest that did not care. */
+static void rtc_advance_periods(struct rtc *rtc, int64_t now_ns)
+{
+        int64_t period = rtc_period_ns(rtc), count;
+
+        if (!period || !(rtc->cmos[REG_B] & B_PIE))
+                rtc->owed = 0;
+        if (!period)
+                return;
+        count = now_ns / period - rtc->seen_ns / period;
+        if (rtc->owed && !(rtc->cmos[REG_C] & C_PF) && now_ns >= rtc->owed_ns) {
+                rtc->owed--;
+                rtc->cmos[REG_C] |= C_PF;
+        }
+        if (count <= 0)
+                return;
+        if (rtc->cmos[REG_B] & B_PIE)
+                rtc->owed = (uint32_t)MIN(rtc->owed + count - !(rtc->cmos[REG_C] & C_PF), NS_PER_SEC / period);
+        rtc->cmos[REG_C] |= C_PF;
+}
+
 /* Sets the flags of everything that happened since the last call. */
 static void rtc_advance(struct rtc *rtc)
 {
-        int64_t now_ns = clock_now_ns(rtc->device.env->clock), period = rtc_period_ns(rtc);
+        int64_t now_ns = clock_now_ns(rtc->device.env->clock);
         int64_t second = floor_div(rtc_now_us(rtc), US_PER_SEC);
 
-        if (period && now_ns / period != rtc->seen_ns / period)
-                rtc->cmos[REG_C] |= C_PF;
+        rtc_advance_periods(rtc, now_ns);
         rtc->seen_ns = now_ns;
         if (second != rtc->seen_second && !(rtc->cmos[REG_B] & B_SET)) {
                 /* After a pause of a day or more every time of day has passed once. */
@@ -192,7 +219,7 @@ static void rtc_update(struct rtc *rtc)
         now_ns = rtc->seen_ns;
         waiting = enabled & (uint8_t)~rtc->cmos[REG_C];
         if ((waiting & B_PIE) && period)
-                deadline = (now_ns / period + 1) * period;
+                deadline = rtc->owed ? MIN((now_ns / period + 1) * period, rtc->owed_ns) : (now_ns / period + 1) * period;
         if ((waiting & (B_AIE | B_UIE)) && !(rtc->cmos[REG_B] & B_SET)) {
                 int64_t us = rtc_now_us(rtc), next = (floor_div(us, US_PER_SEC) + 1) * US_PER_SEC;
 
@@ -242,6 +269,8 @@ static uint8_t rtc_register_read(struct rtc *rtc, unsigned index)
                         rtc->cmos[REG_C] |= C_IRQF;
                 value = rtc->cmos[REG_C];
                 rtc->cmos[REG_C] = 0;
+                if (value & C_PF)
+                        rtc->owed_ns = rtc->seen_ns + rtc_period_ns(rtc) / 4;
                 rtc_update(rtc);
                 break;
         case REG_D:
@@ -260,6 +289,7 @@ static void rtc_register_write(struct rtc *rtc, unsigned index, uint8_t value)
         switch (index) {
         case REG_A:
                 rtc_advance(rtc);
+                rtc->owed = 0;
                 rtc->cmos[REG_A] = value & (uint8_t)~A_UIP;
                 break;
         case REG_B:
@@ -343,6 +373,7 @@ static void rtc_reset(struct device *device)
         rtc->cmos[REG_B] &= B_BINARY | B_24H | 1;
         rtc->cmos[REG_C] = 0;
         rtc->index = 0;
+        rtc->owed = 0;
         rtc_update(rtc);
         rtc->cmos[REG_C] = 0;
 }
@@ -366,7 +397,8 @@ static bool rtc_post_load(struct device *device, GError **error)
         struct rtc *rtc = (struct rtc *)device;
 
         /* A century either way is a guest's choice; more overflows the arithmetic. */
-        if (rtc->offset_s > INT64_C(1) << 40 || rtc->offset_s < -(INT64_C(1) << 40) || rtc->seen_ns < 0) {
+        if (rtc->offset_s > INT64_C(1) << 40 || rtc->offset_s < -(INT64_C(1) << 40) || rtc->seen_ns < 0 ||
+            rtc->owed > OWED_MAX || rtc->owed_ns < 0) {
                 g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_INVAL, "rtc: impossible time");
                 return false;
         }

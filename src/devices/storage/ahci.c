@@ -95,7 +95,7 @@ static uint32_t port_status(const struct ahci_port *port)
 }
 
 /* The only place that touches the interrupt: ports -> IS -> pin or message.  A message is sent when the
- * level rises, and again when it is still there after the guest has dealt with some of it (10.6.2). */
+ * level rises, and again when it is still there after the guest has cleared bits of IS (10.6.2). */
 static void ahci_update(struct ahci *ahci)
 {
         bool level, msi = pci_msi_enabled(&ahci->pci);
@@ -260,11 +260,11 @@ static void port_write(struct ahci_port *port, unsigned offset, uint32_t value)
                 break;
         case PORT_IS:
                 port->is &= ~value;
-                ahci_update_again(port->ahci);
+                ahci_update(port->ahci);
                 break;
         case PORT_IE:
                 port->ie = value & IE_BITS;
-                ahci_update_again(port->ahci);
+                ahci_update(port->ahci);
                 break;
         case PORT_CMD:
                 cmd_write(port, value);
@@ -274,7 +274,7 @@ static void port_write(struct ahci_port *port, unsigned offset, uint32_t value)
                 break;
         case PORT_SERR:
                 port->serr &= ~value;
-                ahci_update_again(port->ahci);
+                ahci_update(port->ahci);
                 break;
         case PORT_SACT:
                 if (port->cmd & AHCI_CMD_ST)
@@ -337,7 +337,7 @@ static void ahci_write(void *opaque, uint64_t offset, uint64_t value, unsigned s
                         hba_reset(ahci);
                 } else {
                         ahci->ghc = GHC_AE | ((uint32_t)value & GHC_IE);
-                        ahci_update_again(ahci);
+                        ahci_update(ahci);
                 }
                 break;
         case HBA_IS:
