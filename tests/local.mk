@@ -6,5 +6,6 @@ test_scripts += \
         tests/check-gpr \
         tests/check-includes \
         tests/check-man \
+        tests/check-net \
         tests/check-style
 EXTRA_DIST += tests/gpr-allowed

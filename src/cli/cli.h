@@ -30,6 +30,7 @@ int insert_main(int argc, char **argv);
 int key_main(int argc, char **argv);
 int list_main(int argc, char **argv);
 int mouse_main(int argc, char **argv);
+int net_main(int argc, char **argv);
 int pause_main(int argc, char **argv);
 int reset_main(int argc, char **argv);
 int resume_main(int argc, char **argv);

@@ -17,6 +17,7 @@ lodger_SOURCES += \
         src/cli/list.c \
         src/cli/main.c \
         src/cli/mouse.c \
+        src/cli/net.c \
         src/cli/pause.c \
         src/cli/reset.c \
         src/cli/resume.c \

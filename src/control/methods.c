@@ -164,6 +164,61 @@ static gboolean handle_insert(ControlMachine1 *object, GDBusMethodInvocation *ca
         return HANDLED;
 }
 
+/* -- The network --------------------------------------------------------------------------------- */
+
+static gboolean handle_get_networks(ControlMachine1 *object, GDBusMethodInvocation *call, struct machine *machine)
+{
+        char *text = make_valid(machine_networks(machine));
+
+        control_machine1_complete_get_networks(object, call, text);
+        g_free(text);
+        return HANDLED;
+}
+
+static gboolean handle_set_link(ControlMachine1 *object, GDBusMethodInvocation *call, const char *card, gboolean up,
+                                struct machine *machine)
+{
+        GError *error = NULL;
+
+        if (!machine_set_link(machine, card, up, &error))
+                return refuse(call, error);
+        control_machine1_complete_set_link(object, call);
+        return HANDLED;
+}
+
+static gboolean handle_add_forward(ControlMachine1 *object, GDBusMethodInvocation *call, const char *card, const char *forward,
+                                   struct machine *machine)
+{
+        GError *error = NULL;
+
+        if (!machine_forward(machine, card, forward, true, &error))
+                return refuse(call, error);
+        control_machine1_complete_add_forward(object, call);
+        return HANDLED;
+}
+
+static gboolean handle_remove_forward(ControlMachine1 *object, GDBusMethodInvocation *call, const char *card, const char *forward,
+                                      struct machine *machine)
+{
+        GError *error = NULL;
+
+        if (!machine_forward(machine, card, forward, false, &error))
+                return refuse(call, error);
+        control_machine1_complete_remove_forward(object, call);
+        return HANDLED;
+}
+
+static gboolean handle_capture(ControlMachine1 *object, GDBusMethodInvocation *call, const char *card, const char *path,
+                               struct machine *machine)
+{
+        GError *error = NULL;
+
+        if (!machine_capture(machine, card, path, &error))
+                return refuse(call, error);
+        control_machine1_complete_capture(object, call);
+        return HANDLED;
+}
+
 /* -- The screen ---------------------------------------------------------------------------------- */
 
 static gboolean handle_get_screen_text(ControlMachine1 *object, GDBusMethodInvocation *call, struct machine *machine)
@@ -317,6 +372,11 @@ struct methods *methods_new(struct machine *machine)
                 { "handle-stats", G_CALLBACK(handle_stats) },
                 { "handle-eject", G_CALLBACK(handle_eject) },
                 { "handle-insert", G_CALLBACK(handle_insert) },
+                { "handle-get-networks", G_CALLBACK(handle_get_networks) },
+                { "handle-set-link", G_CALLBACK(handle_set_link) },
+                { "handle-add-forward", G_CALLBACK(handle_add_forward) },
+                { "handle-remove-forward", G_CALLBACK(handle_remove_forward) },
+                { "handle-capture", G_CALLBACK(handle_capture) },
                 { "handle-get-screen-text", G_CALLBACK(handle_get_screen_text) },
                 { "handle-screenshot", G_CALLBACK(handle_screenshot) },
                 { "handle-key", G_CALLBACK(handle_key) },

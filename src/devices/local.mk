@@ -51,6 +51,7 @@ lodger_core_SOURCES += \
         src/devices/net/rtl8139.c \
         src/devices/net/rtl8139_common.h \
         src/devices/net/rtl8139_ring.c \
+        src/devices/net/virtio_net.c \
         src/devices/serial/uart16550.c \
         src/devices/serial/uart16550.h \
         src/devices/storage/ahci.c \

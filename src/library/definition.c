@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "library/guest_os.h"
+#include "net/net.h"
 #include "library/library.h"
 
 #define GROUP_MACHINE "machine"
@@ -164,6 +165,12 @@ void definition_options(const struct definition *definition, struct option_set *
         options_set(options, OPTION_NAME, definition->name);
         suggest(options, OPTION_MEMORY, os->memory);
         suggest(options, OPTION_CPU, os->cpu);
+        if (os->net_model && strcmp(net_default(), "none")) {
+                char *network = g_strdup_printf("%s,model=%s", net_default(), os->net_model);
+
+                suggest(options, OPTION_NET, network);
+                g_free(network);
+        }
         for (char **disk = options->values[OPTION_DISK]; os->disk_bus && disk && *disk; disk++)
                 if (!strstr(*disk, ",bus=")) {
                         char *longer = g_strdup_printf("%s,bus=%s", *disk, os->disk_bus);

@@ -63,6 +63,15 @@ char *machine_screen_text(struct machine *machine, GError **error);
 /* Brings the surface up to date with the screen; its damage says where it changed. */
 bool machine_render(struct machine *machine, struct surface *surface, GError **error);
 
+/* -- Network (card: "net0", or empty for the first one) -------------------------------------------- */
+
+/* The cards, one a line; caller frees. */
+char *machine_networks(struct machine *machine);
+bool machine_set_link(struct machine *machine, const char *card, bool up, GError **error);
+bool machine_forward(struct machine *machine, const char *card, const char *forward, bool add, GError **error);
+/* path: empty ends the capture. */
+bool machine_capture(struct machine *machine, const char *card, const char *path, GError **error);
+
 /* -- Keyboard and mouse ------------------------------------------------------------------------ */
 
 /* Each chord is pressed and released after the one before: "ctrl-alt-delete". */

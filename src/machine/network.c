@@ -129,6 +129,7 @@ static bool add_pci_card(struct machine *machine, const struct network_card *car
         } models[] = {
                 { "e1000", "e1000", "pxe-e1000.rom", e1000_connect },
                 { "rtl8139", "rtl8139", "pxe-rtl8139.rom", rtl8139_connect },
+                { "virtio", "virtio_net", "pxe-virtio.rom", virtio_net_connect },
         };
         struct device *device;
         GBytes *rom = NULL;
@@ -175,4 +176,42 @@ bool network_add(struct machine *machine, const struct machine_config *config, G
                         return false;
         }
         return true;
+}
+
+/* -- While it runs (manage.h) ------------------------------------------------------------------------ */
+
+char *machine_networks(struct machine *machine)
+{
+        GString *text = g_string_new(NULL);
+
+        for (guint i = 0; i < machine->networks->len; i++) {
+                char *line = net_describe(((struct network_card *)g_ptr_array_index(machine->networks, i))->net);
+
+                g_string_append_printf(text, "%s\n", line);
+                g_free(line);
+        }
+        return g_string_free(text, FALSE);
+}
+
+bool machine_set_link(struct machine *machine, const char *card, bool up, GError **error)
+{
+        struct net *net = network_find(machine, card, error);
+
+        if (net)
+                net_set_link(net, up);
+        return net;
+}
+
+bool machine_forward(struct machine *machine, const char *card, const char *forward, bool add, GError **error)
+{
+        struct net *net = network_find(machine, card, error);
+
+        return net && (add ? net_forward_add(net, forward, error) : net_forward_remove(net, forward, error));
+}
+
+bool machine_capture(struct machine *machine, const char *card, const char *path, GError **error)
+{
+        struct net *net = network_find(machine, card, error);
+
+        return net && net_capture(net, *path ? path : NULL, error);
 }

@@ -27,7 +27,7 @@ enum {
         IN_MAX_BYTES = 8 << 20,
         BATCH_BYTES = 256 << 10,        /* delivered under one hold of the machine lock */
         PAUSED_POLL_MS = 20,
-        LARGE_MSS = 32 << 10,
+        LARGE_MSS = 8 << 10,              /* several fit a TCP window without scaling */
 };
 
 /* -- Queues -------------------------------------------------------------------------------------- */

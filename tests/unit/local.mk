@@ -25,6 +25,7 @@ check_PROGRAMS += tests/unit/test_lock
 check_PROGRAMS += tests/unit/test_log
 check_PROGRAMS += tests/unit/test_memory
 check_PROGRAMS += tests/unit/test_msr
+check_PROGRAMS += tests/unit/test_net
 check_PROGRAMS += tests/unit/test_paging
 check_PROGRAMS += tests/unit/test_paravirt
 check_PROGRAMS += tests/unit/test_parse
@@ -105,6 +106,9 @@ tests_unit_test_memory_LDADD = $(test_libs)
 
 tests_unit_test_msr_SOURCES = tests/unit/test_msr.c tests/unit/cpu_fixture.h
 tests_unit_test_msr_LDADD = $(test_libs)
+
+tests_unit_test_net_SOURCES = tests/unit/test_net.c tests/unit/rig.h tests/unit/unit.h
+tests_unit_test_net_LDADD = $(test_libs)
 
 tests_unit_test_paging_SOURCES = tests/unit/test_paging.c tests/unit/cpu_fixture.h
 tests_unit_test_paging_LDADD = $(test_libs)

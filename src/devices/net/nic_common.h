@@ -17,6 +17,7 @@ enum { ETH_ADDRESS_BYTES = 6, ETH_HEADER_BYTES = 14, ETH_MINIMUM = 60, ETH_FCS_B
 /* rom: an option ROM for network boot, or NULL. */
 void e1000_connect(struct device *device, struct net *net, GBytes *rom);
 void rtl8139_connect(struct device *device, struct net *net, GBytes *rom);
+void virtio_net_connect(struct device *device, struct net *net, GBytes *rom);
 void ne2k_connect(struct device *device, struct net *net, struct irq irq);
 
 /* A 93C46: 64 words of 16 bits, three wires in and one out.  The guest may read it, not write it. */

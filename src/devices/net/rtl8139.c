@@ -98,7 +98,6 @@ static void reset_registers(struct rtl8139 *rtl)
         memcpy(rtl->reg, mac, ETH_ADDRESS_BYTES);
         for (unsigned i = 0; i < 4; i++)
                 rtl_put32(rtl, R_TSD + 4 * i, TSD_OWN);
-        rtl->reg[R_CR] = CR_EMPTY;
         rtl_put16(rtl, R_CAPR, 0xfff0);
         rtl_put32(rtl, R_TCR, CHIP_VERSION_C_PLUS);
         rtl->reg[R_CONFIG1] = 0x0c;                     /* registers in I/O and memory */
@@ -168,6 +167,8 @@ static uint8_t writable(const struct rtl8139 *rtl, unsigned offset)
         case R_ANLPAR ... R_CSCR + 1:
         case R_TPPOLL:
         case 0x5e:
+        case R_TPPOLL + 1 ... R_CPCR - 1:               /* the RTL8169 has registers here: drivers tell them apart by that */
+        case R_RDSAR + 9 ... RTL_REGISTERS - 1:
                 return 0;
         case R_CR:
                 return CR_TE | CR_RE;

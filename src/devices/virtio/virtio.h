@@ -171,6 +171,8 @@ void virtio_fail(struct virtio_device *device, const char *format, ...) G_GNUC_P
 struct virtio_request *virtio_pop(struct virtio_queue *queue);
 /* Whether virtio_pop() would find one; asks the driver to notify when not. */
 bool virtio_is_empty(struct virtio_queue *queue);
+/* Whether the requests that wait have room for so many bytes to be written, all together; none is taken. */
+bool virtio_has_room(struct virtio_queue *queue, uint64_t bytes);
 /* Copies from the buffers the driver filled, at `offset` of them all together; gives the number of bytes, less
  * than size when the buffers end or are not in memory (which stops the device). */
 size_t virtio_get(const struct virtio_request *request, uint64_t offset, void *to, size_t size);

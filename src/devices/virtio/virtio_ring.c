@@ -358,6 +358,28 @@ struct virtio_request *virtio_pop(struct virtio_queue *queue)
         return request;
 }
 
+bool virtio_has_room(struct virtio_queue *queue, uint64_t bytes)
+{
+        const struct virtio_queue before = *queue;
+        uint64_t room = 0;
+
+        queue->budget = queue->size;
+        while (room < bytes) {
+                struct virtio_request *request = virtio_pop(queue);
+
+                if (!request)
+                        break;
+                room += request->in_bytes;
+                g_free(request);
+        }
+        /* Looking moved these; where the driver notifies from, if it is to, stays behind the last one seen. */
+        queue->next_avail = before.next_avail;
+        queue->avail_wrap = before.avail_wrap;
+        queue->outstanding = before.outstanding;
+        queue->budget = before.budget;
+        return room >= bytes;
+}
+
 /* Walks count segments from `segment`, copying [offset, offset + size) of them. */
 static size_t copy(const struct virtio_request *request, const struct virtio_segment *segment, unsigned count, uint64_t offset,
                    uint8_t *bytes, size_t size, bool to_guest)
