@@ -87,7 +87,7 @@ void state_save(const struct state_field *fields, const void *object, GByteArray
                 size_t name_length = strlen(field->name);
                 guint length_at;
 
-                if (field->type == STATE_TYPE_SKIP)
+                if (field->type == STATE_TYPE_SKIP || field->type == STATE_TYPE_ADDED)
                         continue;
                 assert(name_length <= UINT8_MAX);
                 put_number(to, name_length, 1);
@@ -203,16 +203,29 @@ static bool load_field(const struct state_field *field, void *object, struct rea
         return true;
 }
 
+/* Whether the next record is of that name. */
+static bool next_is(const struct reader *reader, const char *name)
+{
+        size_t length = strlen(name);
+
+        return reader->next < reader->end && *reader->next == length && (size_t)(reader->end - reader->next) > length &&
+               !memcmp(reader->next + 1, name, length);
+}
+
 /* object NULL: judge only.  path: what stands before a field's name in messages. */
 static bool load_fields(const struct state_field *fields, void *object, struct reader *reader, const char *path,
                         GError **error)
 {
+        bool added = false;
+
         for (const struct state_field *field = fields; field->type != STATE_TYPE_END; field++) {
                 char name[PATH_BYTES];
                 struct reader stored_name, payload;
                 uint64_t length, type;
 
-                if (field->type == STATE_TYPE_SKIP)
+                if (field->type == STATE_TYPE_ADDED)
+                        added = true;
+                if (field->type == STATE_TYPE_SKIP || field->type == STATE_TYPE_ADDED || (added && !next_is(reader, field->name)))
                         continue;
                 g_snprintf(name, sizeof(name), "%s%s", path, field->name);
                 if (!get_number(reader, 1, &length) || !get_part(reader, length, &stored_name) ||
@@ -298,13 +311,14 @@ static int by_offset(const void *a, const void *b)
 static void cover(const struct state_field *fields, size_t start, size_t end, const char *path, GString *findings)
 {
         const struct state_field **sorted;
-        size_t count = 0, next = start, struct_alignment = 1;
+        size_t rows = 0, count = 0, next = start, struct_alignment = 1;
 
-        while (fields[count].type != STATE_TYPE_END)
-                count++;
-        sorted = g_new(const struct state_field *, count + 1);
-        for (size_t i = 0; i < count; i++)
-                sorted[i] = &fields[i];
+        while (fields[rows].type != STATE_TYPE_END)
+                rows++;
+        sorted = g_new(const struct state_field *, rows + 1);
+        for (size_t i = 0; i < rows; i++)
+                if (fields[i].type != STATE_TYPE_ADDED)
+                        sorted[count++] = &fields[i];
         qsort(sorted, count, sizeof(*sorted), by_offset);
 
         for (size_t i = 0; i < count; i++) {
@@ -356,7 +370,7 @@ enum { BYTES_SHOWN = 32 };
 static void describe(const struct state_field *fields, const void *object, const char *path, GString *text)
 {
         for (const struct state_field *field = fields; field->type != STATE_TYPE_END; field++) {
-                if (field->type == STATE_TYPE_SKIP)
+                if (field->type == STATE_TYPE_SKIP || field->type == STATE_TYPE_ADDED)
                         continue;
                 if (field->type == STATE_TYPE_STRUCT) {
                         for (uint32_t i = 0; i < field->count; i++) {

@@ -21,6 +21,7 @@ enum state_type {
         STATE_TYPE_STRUCT,      /* count structs described by fields */
         STATE_TYPE_TIMER,       /* struct timer: its deadline in virtual ns */
         STATE_TYPE_SKIP,
+        STATE_TYPE_ADDED,       /* a row of its own: STATE_ADDED */
 };
 
 struct state_field {
@@ -47,6 +48,9 @@ struct state_field {
 #define STATE_ARRAY(s, m, n, sub) STATE_FIELD_(s, m, STRUCT, STATE_MEMBER_(s, m)[0], n, sub, NULL)
 #define STATE_TIMER(s, m) STATE_FIELD_(s, m, TIMER, STATE_MEMBER_(s, m), 1, NULL, NULL)
 #define STATE_SKIP(s, m, why) STATE_FIELD_(s, m, SKIP, STATE_MEMBER_(s, m), 1, NULL, why)
+/* The fields that follow were added after the first release: a state that lacks them is an older one, and leaves
+ * them as they are, which is as reset made them.  New fields go to the end of their table. */
+#define STATE_ADDED { "", STATE_TYPE_ADDED, UINT32_MAX, 0, 0, NULL, NULL }
 #define STATE_END { NULL, STATE_TYPE_END, 0, 0, 0, NULL, NULL }
 
 /* Appends the saved fields of *object (state.c describes the format). */

@@ -143,9 +143,9 @@ static void judge_guess(struct cpu *cpu, const uint8_t *return_address)
         const struct insn_origin *map;
 
         dcpu->tired = NULL;
-        guess->credit = GUESS_CREDIT;
-        bool quick = now - guess->since < (uint64_t)GUESS_CREDIT * WRONG_GUESS_CYCLES;
-        guess->since = now;
+        __atomic_store_n(&guess->credit, GUESS_CREDIT, __ATOMIC_RELAXED);
+        bool quick = now - __atomic_load_n(&guess->since, __ATOMIC_RELAXED) < (uint64_t)GUESS_CREDIT * WRONG_GUESS_CYCLES;
+        __atomic_store_n(&guess->since, now, __ATOMIC_RELAXED);
         struct block *block = quick ? dbt_restore_rip(cpu, return_address - 1, &map) : NULL;
         cpu->rip = rip;
         cpu->next_rip = next_rip;

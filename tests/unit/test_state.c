@@ -286,5 +286,37 @@ START_TEST(a_person_can_read_it)
 }
 END_TEST
 
-UNIT_MAIN("state", what_is_saved_comes_back, the_format_is_fixed, truncation_anywhere_is_an_error, any_byte_may_be_wrong,
+struct grown {
+        uint8_t old;
+        uint8_t young;
+        uint16_t youngest;
+};
+
+/* A state from before a field was added leaves it as reset made it; in any other place a missing field is damage. */
+START_TEST(fields_may_be_added)
+{
+        static const struct state_field before[] = { STATE_U8(struct grown, old), STATE_END };
+        static const struct state_field after[] = {
+                STATE_U8(struct grown, old), STATE_ADDED, STATE_U8(struct grown, young), STATE_U16(struct grown, youngest), STATE_END
+        };
+        struct grown object = { 1, 2, 3 }, loaded = { 9, 8, 7 };
+        GByteArray *bytes = g_byte_array_new();
+        GError *error = NULL;
+
+        ck_assert_ptr_null(state_coverage(after, 0, sizeof(object)));
+        state_save(before, &object, bytes);
+        ck_assert(state_load(after, &loaded, bytes->data, bytes->len, NULL));
+        ck_assert(loaded.old == 1 && loaded.young == 8 && loaded.youngest == 7);
+        g_byte_array_set_size(bytes, 0);
+        state_save(after, &object, bytes);
+        ck_assert(state_load(after, &loaded, bytes->data, bytes->len, NULL));
+        ck_assert(loaded.old == 1 && loaded.young == 2 && loaded.youngest == 3);
+        ck_assert(!state_load(before, &loaded, bytes->data, bytes->len, &error));
+        g_error_free(error);
+        ck_assert(!state_load(after, &loaded, bytes->data + 10, bytes->len - 10, NULL));
+        g_byte_array_unref(bytes);
+}
+END_TEST
+
+UNIT_MAIN("state", fields_may_be_added, what_is_saved_comes_back, the_format_is_fixed, truncation_anywhere_is_an_error, any_byte_may_be_wrong,
           errors_name_the_field, a_full_table_covers, forgotten_and_doubled_fields_are_found, a_person_can_read_it)
