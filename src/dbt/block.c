@@ -234,6 +234,13 @@ void block_drop_range(struct dbt *dbt, gpa_t gpa, size_t size)
         }
 }
 
+void block_forget_pages(struct dbt *dbt)
+{
+        for (unsigned i = 0; i < PAGE_BUCKETS; i++)
+                while (dbt->pages[i])
+                        page_forget(dbt, &dbt->pages[i]);
+}
+
 void block_evict_chunk(struct dbt *dbt, unsigned index)
 {
         const struct cache_chunk *chunk = &dbt->cache.chunk[index];

@@ -167,6 +167,7 @@ void dbt_free(struct dbt *dbt)
         if (!dbt)
                 return;
         dbt_flush(dbt);
+        block_forget_pages(dbt);
         cache_fini(&dbt->cache);
         g_ptr_array_free(dbt->cpus, TRUE);
         g_ptr_array_free(dbt->contexts, TRUE);

@@ -298,6 +298,8 @@ void block_insert(struct dbt *dbt, struct block *block);
 void block_drop(struct dbt *dbt, struct block *block);
 void block_link(struct dbt *dbt, struct block_exit *exit, struct block *to);
 void block_evict_chunk(struct dbt *dbt, unsigned chunk);
+/* No page is taken to hold code any more: there are no blocks. */
+void block_forget_pages(struct dbt *dbt);
 /* Drops blocks with bytes in [gpa, gpa+size). */
 void block_drop_range(struct dbt *dbt, gpa_t gpa, size_t size);
 /* The page is to be translated from: marks it, and takes write permission to it out of every TLB.  False: after
