@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "devices/chipset/rtc.h"
 #include "machine/pci.h"
 #include "rig.h"
 #include "unit.h"
@@ -84,6 +85,9 @@ static void find_places(struct bench *bench)
         }
 }
 
+/* For a clock that is compared with another it must not go on between the two. */
+static int64_t time_of_day(void) { return INT64_C(1700000000250000); }
+
 static void bench_open(struct bench *bench, const struct device_class *class)
 {
         rig_open(&bench->rig);
@@ -96,6 +100,8 @@ static void bench_open(struct bench *bench, const struct device_class *class)
         } else {
                 bench->device = device_new(class->name, "device", &bench->rig.env);
         }
+        if (!strcmp(class->name, "rtc"))
+                rtc_set_time_source(bench->device, time_of_day);
         rig_start(&bench->rig, bench->device);
         find_places(bench);
 }
