@@ -105,21 +105,35 @@ out:
 
 /* -- Locking ------------------------------------------------------------------------------------- */
 
-int library_lock(const char *name, GError **error)
+/* A process that was killed keeps its locks until the last of its threads is gone. */
+enum { LOCK_PATIENCE_MS = 1000, LOCK_LOOK_MS = 20 };
+
+static bool lock_patiently(int fd)
 {
         struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+
+        for (int waited = 0; fcntl(fd, F_OFD_SETLK, &lock) < 0 && (errno == EAGAIN || errno == EACCES); waited += LOCK_LOOK_MS) {
+                if (waited >= LOCK_PATIENCE_MS)
+                        return false;
+                g_usleep(LOCK_LOOK_MS * 1000);
+        }
+        /* Any other failure is a file system without locks, which the control socket has to make up for. */
+        return true;
+}
+
+int library_lock(const char *name, GError **error)
+{
         char *folder = library_machine_folder(name), *path = g_build_filename(folder, "lock", NULL);
         int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 
         if (fd < 0) {
                 g_set_error(error, LIBRARY_ERROR, LIBRARY_ERROR_INVALID, "%s: %s", path, g_strerror(errno));
-        } else if (fcntl(fd, F_OFD_SETLK, &lock) < 0 && (errno == EAGAIN || errno == EACCES)) {
+        } else if (!lock_patiently(fd)) {
                 g_set_error(error, LIBRARY_ERROR, LIBRARY_ERROR_BUSY,
                             _("%s: is running, or being changed; \"lodger stop %s\" ends it"), name, name);
                 close(fd);
                 fd = -1;
         }
-        /* Any other failure is a file system without locks, which the control socket has to make up for. */
         g_free(path);
         g_free(folder);
         return fd;
