@@ -15,7 +15,7 @@ gi.require_version("Gdk", "3.0")
 import pyatspi
 from gi.repository import Gdk, GLib
 
-PATIENCE = 60
+PATIENCE = 150
 LODGER = os.environ["LODGER"]
 BUILD = os.environ["top_builddir"]
 BUTTONS = ("push button", "toggle button", "menu item", "menu", "check menu item", "radio menu item", "button")
