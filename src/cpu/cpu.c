@@ -108,6 +108,7 @@ void cpu_init(struct cpu *cpu, unsigned index, const struct cpu_model *model, st
         cpu->model = model;
         cpu->memory = memory;
         cpu->a20 = true;
+        cpu->quiet = 1;
         tlb_init(cpu);
         cpu_reset(cpu, false);
 }

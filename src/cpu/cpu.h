@@ -178,7 +178,7 @@ struct cpu {
         uint64_t next_rip;              /* where it falls through to; set before a handler is called */
         uint64_t rflags;                /* see C1 */
         int64_t df_step;                /* +1 or -1 */
-        uint32_t kick;                  /* nonzero: leave at the next poll.  Atomic. */
+        uint32_t quiet;                 /* 1; 0: somebody kicked, leave at the next poll.  Atomic. */
         uint8_t iflag;                  /* IF: 0 or 1 */
         uint8_t cpl;
         uint8_t shadow;                 /* 1: no interrupt before the next instruction (STI, MOV SS) */

@@ -297,7 +297,7 @@ static bool repeat(struct cpu *cpu, const struct insn *insn, struct string *stri
                 set_index(cpu, string, RCX, count);
                 if (condition_ends(string, insn->rep))
                         break;
-                if (count && ((cpu->rflags & FLAG_TF) || cpu->debug_hits || __atomic_load_n(&cpu->kick, __ATOMIC_RELAXED))) {
+                if (count && ((cpu->rflags & FLAG_TF) || cpu->debug_hits || !__atomic_load_n(&cpu->quiet, __ATOMIC_RELAXED))) {
                         cpu->next_rip = cpu->rip;
                         break;
                 }

@@ -72,7 +72,7 @@ const struct state_field cpu_state[] = {
         STATE_SKIP(struct cpu, next_rip, "of an instruction that is being executed"),
         STATE_U64(struct cpu, rflags),
         STATE_S64(struct cpu, df_step),
-        STATE_SKIP(struct cpu, kick, "of the engine"),
+        STATE_SKIP(struct cpu, quiet, "of the engine"),
         STATE_U8(struct cpu, iflag),
         STATE_U8(struct cpu, cpl),
         STATE_U8(struct cpu, shadow),

@@ -10,7 +10,7 @@
  * round; whatever is slow or outside calls cpu_host_begin() first.
  *
  * Invariants:
- * 1  jc_key is set before kick is looked at: a kick that comes later spoils it, one that came earlier
+ * 1  jc_key is set before `quiet` is looked at: a kick that comes later spoils it, one that came earlier
  *    is seen (T8).
  * 2  shadow is cleared when the inhibited instruction has been entered or an exception is delivered.
  */
@@ -25,7 +25,7 @@
 
 void dbt_kick(struct dbt_cpu *dcpu)
 {
-        __atomic_store_n(&dcpu->cpu.kick, 1, __ATOMIC_SEQ_CST);
+        __atomic_store_n(&dcpu->cpu.quiet, 0, __ATOMIC_SEQ_CST);
         __atomic_store_n(&dcpu->jc_key, dcpu->dbt->no_key, __ATOMIC_SEQ_CST);
 }
 
@@ -293,7 +293,7 @@ const uint8_t *dbt_next_code(struct cpu *cpu, uint64_t before)
         uint64_t mode = cpu->mode | dcpu->extra_mode;
         const struct segment *cs = &cpu->seg[SEG_CS];
 
-        if (cpu->shadow | cpu->halted | cpu->kick || ((mode | before) & (MODE_TF | MODE_CHECK)) || cpu->debug_key || cpu->debug_stop ||
+        if (cpu->shadow | cpu->halted | !cpu->quiet || ((mode | before) & (MODE_TF | MODE_CHECK)) || cpu->debug_key || cpu->debug_stop ||
             cpu->debug_hits || dcpu->held_hits || dcpu->ferr_wait || debug_single(dcpu) || TRACE_ON(EXEC) ||
             deliverable(cpu, requests(cpu)))
                 return NULL;
@@ -306,7 +306,7 @@ const uint8_t *dbt_next_code(struct cpu *cpu, uint64_t before)
                         return NULL;
                 const uint8_t *host = __atomic_load_n(&entry->host, __ATOMIC_RELAXED);
                 __atomic_store_n(&dcpu->jc_key, c->key, __ATOMIC_SEQ_CST);
-                if (__atomic_load_n(&cpu->kick, __ATOMIC_SEQ_CST))      /* invariant 1 */
+                if (!__atomic_load_n(&cpu->quiet, __ATOMIC_SEQ_CST))      /* invariant 1 */
                         return NULL;
                 dcpu->single = false;
                 dcpu->last_callout = NULL;
@@ -359,8 +359,8 @@ static enum dbt_stop dispatch(struct cpu *cpu, uint64_t max_blocks)
                         cpu->debug_step = false;
                         return DBT_STOP_DEBUG;
                 }
-                if (__atomic_load_n(&cpu->kick, __ATOMIC_RELAXED)) {
-                        __atomic_store_n(&cpu->kick, 0, __ATOMIC_SEQ_CST);
+                if (!__atomic_load_n(&cpu->quiet, __ATOMIC_RELAXED)) {
+                        __atomic_store_n(&cpu->quiet, 1, __ATOMIC_SEQ_CST);
                         if (dbt->smp && smp_awaited(dcpu)) {
                                 edge = NULL;            /* nothing in hand */
                                 cpu_host_begin(cpu);
@@ -401,7 +401,7 @@ static enum dbt_stop dispatch(struct cpu *cpu, uint64_t max_blocks)
                 uint64_t key = chainable ? context->key : dbt->no_key;
                 if (__atomic_load_n(&dcpu->jc_key, __ATOMIC_RELAXED) != key)
                         __atomic_store_n(&dcpu->jc_key, key, __ATOMIC_SEQ_CST);
-                if (__atomic_load_n(&cpu->kick, __ATOMIC_SEQ_CST))
+                if (!__atomic_load_n(&cpu->quiet, __ATOMIC_SEQ_CST))
                         continue;
                 if (dcpu->check) {
                         dcpu->branch = NULL;

@@ -77,13 +77,22 @@ static void emit_flags_to_state(struct emit *e, int32_t pushed_after)
         emit_store32(e, below(STATE(rflags), pushed_after), H_RCX);
 }
 
-/* cpu->rflags' arithmetic bits -> RFLAGS.  Clobbers RAX. */
+/* cpu->rflags' arithmetic bits -> RFLAGS: OF by an addition that overflows or not, the others by SAHF, since POPF is slow.
+ * Clobbers RAX, RCX. */
 static void emit_flags_from_state(struct emit *e, int32_t pushed)
 {
-        emit_load32(e, H_RAX, below(STATE(rflags), pushed));
-        emit_alu32_imm(e, 4, H_RAX, FLAGS_ARITH);
-        emit_push(e, H_RAX);
-        emit8(e, 0x9d);         /* popfq */
+        struct host_mem low = below(STATE(rflags), pushed), high = low;
+
+        high.disp++;
+        emit_load8zx(e, H_RAX, high);
+        emit_alu32_imm(e, 4, H_RAX, FLAG_OF >> 8);
+        emit_load8zx(e, H_RCX, low);
+        emit_op_rr(e, false, 0xc1, 4, H_RCX);                   /* shl ecx, 8 */
+        emit8(e, 8);
+        emit_op_rr(e, false, 0x0b, H_RAX, H_RCX);               /* or */
+        emit8(e, 0x04);                                         /* add al, 78h: 8 + 78h overflows */
+        emit8(e, 0x80 - (FLAG_OF >> 8));
+        emit8(e, 0x9e);                                         /* sahf */
 }
 
 /* Reloads guest vector state when a helper put it away.  Clobbers RAX, RDX, flags. */

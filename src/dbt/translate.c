@@ -105,14 +105,14 @@ static void emit_cold(struct translator *t, const struct cold *cold, const struc
                 emit_jmp(e, cold->back);
                 break;
         case COLD_POLL_EXIT:
-                emit_load32(e, H_RCX, STATE(kick));
+                emit_load32(e, H_RCX, STATE(quiet));
                 emit_jrcxz(e, 0);
-                uint8_t *skip = e->p;
+                uint8_t *quiet = e->p;
+                cold->exit->place = translate_exit_jmp(t);
+                if (!e->full)
+                        quiet[-1] = (uint8_t)(e->p - quiet);
                 emit_mov64_imm(e, H_LINEAR, cold->rip);
                 emit_jmp(e, t->stubs->leave_rip);
-                if (!e->full)
-                        skip[-1] = (uint8_t)(e->p - skip);
-                cold->exit->place = translate_exit_jmp(t);
                 break;
         case COLD_EDGE:
                 cold->exit->place = translate_exit_jmp(t);
@@ -172,12 +172,10 @@ void translate_raise(struct translator *t, insn_handler *raise)
         translate_callout(t, raise, true);
 }
 
-void translate_poll(struct translator *t, uint64_t rip, bool any_request)
+/* Leaves if something waits for the vCPU; the next instruction is at rip. */
+static void emit_poll(struct translator *t, uint64_t rip)
 {
-        if (any_request)
-                emit_load32(&t->e, H_RCX, STATE(request));
-        else
-                emit_load32(&t->e, H_RCX, STATE(kick));
+        emit_load32(&t->e, H_RCX, STATE(request));
         emit_jrcxz(&t->e, 5);
         struct cold *cold = translate_new_cold(t, COLD_LEAVE, emit_jmp(&t->e, NULL));
         cold->rip = rip;
@@ -681,7 +679,7 @@ struct block *dbt_translate(struct cpu *cpu, const struct context *context, uint
                         break;
                 }
                 if (t->poll_after && !one)
-                        translate_poll(t, t->next_rip, true);
+                        emit_poll(t, t->next_rip);
                 last = t->rip;
                 if (t->index + 1 < t->planned && has_room(t) && !ends_checked(t)) {
                         t->index++;

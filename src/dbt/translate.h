@@ -169,6 +169,7 @@ static inline bool mode_has(const struct translator *t, uint64_t bits) { return 
 
 /* R11 = the memory operand's offset in its segment, plus `extra`. */
 void translate_address(struct translator *t, const struct insn *insn, int32_t extra);
+void translate_lea(struct translator *t);
 /* R11 holds an offset in `segment`: checks [R11, R11+size) for the access.  Afterwards the operand is
  * t->operand, that is [R10+R11].  keep_offset: dcpu->temp holds the offset too.  A store opens the tail (rule 3). */
 void translate_check(struct translator *t, unsigned segment, unsigned size, uint32_t access, bool keep_offset);
@@ -196,7 +197,9 @@ bool translate_span(struct translator *t, bool stack, int32_t disp, unsigned siz
 /* -- translate_copy.c -------------------------------------------------------------------------- */
 
 void translate_copy(struct translator *t);
-void translate_lea(struct translator *t);
+/* Of an instruction that is copied: whether it leaves its first operand as it is; whether it writes the second too. */
+bool translate_only_reads(const struct insn *insn);
+bool translate_writes_both(const struct insn *insn);
 void translate_moffs(struct translator *t);
 
 /* -- translate_stack.c ------------------------------------------------------------------------- */
@@ -254,7 +257,5 @@ struct callout *translate_new_callout(struct translator *t, insn_handler *handle
 /* Calls a C handler; `ends`: it always leaves the block. */
 void translate_callout(struct translator *t, insn_handler *handler, bool ends);
 void translate_raise(struct translator *t, insn_handler *raise);
-/* Leaves if something waits for the vCPU; the next instruction is at rip. */
-void translate_poll(struct translator *t, uint64_t rip, bool any_request);
 
 #endif

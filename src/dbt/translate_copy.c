@@ -55,6 +55,7 @@ static bool needs_66(const struct insn *insn)
 
 /* What the encoder needs to know. */
 struct form {
+        uint8_t code;                   /* the opcode byte */
         uint8_t reg, rm;                /* host numbers; byte registers: 4-7 are AH..BH when high */
         bool reg_high, rm_high;         /* AH, CH, DH, BH */
         bool reg8, rm8;                 /* byte registers */
@@ -90,10 +91,10 @@ static void emit_form(struct translator *t, const struct insn *insn, const struc
         else if (insn->map == MAP_0F3A)
                 emit8(e, 0x3a);
         if (f->opcode_reg) {
-                emit8(e, (insn->code & 0xf8) | (f->rm & 7));
+                emit8(e, (f->code & 0xf8) | (f->rm & 7));
         } else {
                 /* 82h is 80h's twin outside 64-bit mode */
-                emit8(e, insn->map == MAP_PRIMARY && insn->code == 0x82 ? 0x80 : insn->code);
+                emit8(e, insn->map == MAP_PRIMARY && f->code == 0x82 ? 0x80 : f->code);
                 if (insn->has_modrm) {
                         if (f->memory)
                                 emit_modrm_mem(e, f->reg, f->mem);
@@ -177,6 +178,7 @@ static void copy_inc_dec(struct translator *t)
 struct operands {
         struct form f;
         unsigned guest_reg, guest_rm;   /* general registers named; CPU_REGS: none */
+        unsigned reg_position, rm_position;     /* as which operand */
         bool c8, ch;                    /* CL or CH, CH is a byte operand */
 };
 
@@ -193,6 +195,7 @@ static void name_operands(const struct insn *insn, struct operands *o)
         struct form *f = &o->f;
 
         *o = (struct operands){ .guest_reg = CPU_REGS, .guest_rm = CPU_REGS };
+        f->code = insn->code;
         f->reg = (insn->modrm >> 3) & 7;
         f->rm = insn->modrm & 7;
         f->memory = insn->is_memory && insn->has_modrm;
@@ -203,6 +206,7 @@ static void name_operands(const struct insn *insn, struct operands *o)
                         f->opcode_reg = true;
                         f->rm8 = operand == OPERAND_Zb;
                         o->guest_rm = guest;
+                        o->rm_position = i;
                         if (f->rm8)
                                 name_byte(insn, guest, &f->rm, &f->rm_high, o);
                         else
@@ -212,10 +216,12 @@ static void name_operands(const struct insn *insn, struct operands *o)
                 switch (reg_field(operand)) {
                 case FILE_GPR8:
                         f->reg8 = true;
+                        o->reg_position = i;
                         o->guest_reg = insn->reg;
                         name_byte(insn, insn->reg, &f->reg, &f->reg_high, o);
                         break;
                 case FILE_GPR:
+                        o->reg_position = i;
                         o->guest_reg = insn->reg;
                         f->reg = host_reg(insn->reg);
                         break;
@@ -230,10 +236,12 @@ static void name_operands(const struct insn *insn, struct operands *o)
                 switch (rm_field(operand)) {
                 case FILE_GPR8:
                         f->rm8 = true;
+                        o->rm_position = i;
                         o->guest_rm = insn->rm;
                         name_byte(insn, insn->rm, &f->rm, &f->rm_high, o);
                         break;
                 case FILE_GPR:
+                        o->rm_position = i;
                         o->guest_rm = insn->rm;
                         f->rm = host_reg(insn->rm);
                         break;
@@ -341,6 +349,127 @@ static void copy_vex_general(struct translator *t, struct operands *o)
                 emit_store64(e, guest_home(o->guest_reg), f->reg);
 }
 
+bool translate_only_reads(const struct insn *insn)
+{
+        unsigned extension = (insn->modrm >> 3) & 7;
+
+        if (insn->map == MAP_0F)
+                return insn->code == 0xa3 || (insn->code == 0xba && extension == 4);            /* BT */
+        return insn->map == MAP_PRIMARY &&
+               ((insn->code >= 0x38 && insn->code <= 0x3d) || (insn->code & 0xfe) == 0x84 || (insn->code & 0xfe) == 0xa8 ||
+                ((insn->code & 0xfc) == 0x80 && extension == 7) || ((insn->code & 0xfe) == 0xf6 && extension < 2));
+}
+
+bool translate_writes_both(const struct insn *insn)
+{
+        return (insn->map == MAP_PRIMARY && ((insn->code & 0xfe) == 0x86 || (insn->code & 0xf8) == 0x90)) ||
+               (insn->map == MAP_0F && (insn->code & 0xfe) == 0xc0);
+}
+
+static bool is_written(const struct insn *insn, unsigned position)
+{
+        return position == 0 ? !translate_only_reads(insn) : position == 1 && translate_writes_both(insn);
+}
+
+/* Whether what was in a register before counts; in doubt it does. */
+static bool is_read(const struct insn *insn, unsigned position)
+{
+        if (position != 0 || insn->vex || insn->operand_bytes < 4)
+                return true;
+        if (insn->map == MAP_0F)
+                return (insn->code & 0xf6) != 0xb6;                                             /* MOVZX, MOVSX */
+        return insn->map != MAP_PRIMARY || !(insn->code == 0x89 || insn->code == 0x8b || (insn->code & 0xf8) == 0xb8 ||
+                                             insn->code == 0xc7 || insn->code == 0x63 || insn->code == 0x69 || insn->code == 0x6b);
+}
+
+/* XOR or SUB of a register with itself. */
+static bool is_zeroing(const struct insn *insn, const struct operands *o)
+{
+        return o->guest_reg == o->guest_rm && insn->map == MAP_PRIMARY && insn->operand_bytes >= 4 && !o->f.reg8 &&
+               ((insn->code & 0xfc) == 0x30 || (insn->code & 0xfc) == 0x28);
+}
+
+/* Whether a ModRM.rm register that lives in memory may as well be the instruction's memory operand: what is done to it
+ * must be the same, and 32-bit results clear the upper half of a register but not of memory. */
+static bool reachable_in_memory(const struct insn *insn, const struct operands *o)
+{
+        enum operand operand = insn->opcode->operands[o->rm_position];
+        bool bit_string = insn->map == MAP_0F && ((insn->code & 0xe7) == 0xa3 || insn->code == 0xba);
+        bool locks = insn->map == MAP_PRIMARY && (insn->code & 0xfe) == 0x86;
+
+        if (o->f.opcode_reg || bit_string || locks || insn->vex || (insn->opcode->attr & ATTR_REG_ONLY))
+                return false;
+        switch (operand) {
+        case OPERAND_Eb:
+                return true;
+        case OPERAND_Ev:
+                return insn->operand_bytes != 4 || !is_written(insn, o->rm_position);
+        case OPERAND_Ew: case OPERAND_Ed: case OPERAND_Eq: case OPERAND_Ey:
+                return !is_written(insn, o->rm_position);
+        default:
+                return false;
+        }
+}
+
+/* `op rm, reg` as its twin `op reg, rm`, with the source that lives in memory as the memory operand.  False: there is none. */
+static bool turn_around(const struct insn *insn, struct operands *o)
+{
+        bool test = (insn->code & 0xfe) == 0x84;
+        bool twin = (insn->code < 0x40 && (insn->code & 7) < 2) || (insn->code & 0xfe) == 0x88;
+        struct form *f = &o->f;
+
+        if (insn->map != MAP_PRIMARY || f->memory || !(test || twin))
+                return false;
+        f->code |= twin ? 2 : 0;
+        f->reg = f->rm;
+        f->reg8 = f->rm8;
+        f->mem = guest_home(o->guest_reg);
+        f->memory = true;
+        return true;
+}
+
+static bool at_home(unsigned guest) { return guest != CPU_REGS && host_reg(guest) == H_NONE; }
+
+/* Runs the instruction, with those of its registers that live in memory reached there, or through scratch registers. */
+static void copy_with_homes(struct translator *t, struct operands *o, const uint8_t scratch[2])
+{
+        const struct insn *insn = &t->insn;
+        struct form *f = &o->f;
+        struct emit *e = &t->e;
+        bool reg = at_home(o->guest_reg), rm = at_home(o->guest_rm), same = reg && o->guest_reg == o->guest_rm;
+        bool read_reg = is_read(insn, o->reg_position), read_rm = is_read(insn, o->rm_position);
+
+        if (same) {
+                rm = false;
+                read_reg = (read_reg || read_rm) && !is_zeroing(insn, o);
+                f->rm = scratch[0];
+        } else if (rm && reachable_in_memory(insn, o)) {
+                f->mem = guest_home(o->guest_rm);
+                f->memory = true;
+                rm = false;
+        } else if (reg && !rm && turn_around(insn, o)) {
+                reg = false;
+        }
+        if (reg) {
+                f->reg = scratch[0];
+                if (read_reg)
+                        emit_load64(e, f->reg, guest_home(o->guest_reg));
+        }
+        if (rm) {
+                f->rm = scratch[1];
+                if (read_rm)
+                        emit_load64(e, f->rm, guest_home(o->guest_rm));
+        }
+        if (insn->vex)
+                emit_vex_form(t, insn, f, insn->vvvv);
+        else
+                emit_form(t, insn, f);
+        if (rm && is_written(insn, o->rm_position))
+                emit_store64(e, guest_home(o->guest_rm), f->rm);
+        if (reg && (is_written(insn, o->reg_position) || (same && is_written(insn, o->rm_position))))
+                emit_store64(e, guest_home(o->guest_reg), f->reg);
+}
+
 void translate_copy(struct translator *t)
 {
         const struct insn *insn = &t->insn;
@@ -385,29 +514,12 @@ void translate_copy(struct translator *t)
                         if (o.guest_rm == RCX)
                                 f->rm = H_RCX;
                 }
-                bool reg_home = borrow_home(t, o.guest_reg, &f->reg, scratch[0]);
-                bool rm_home = borrow_home(t, o.guest_rm, &f->rm, reg_home && o.guest_rm == o.guest_reg ? scratch[0] : scratch[1]);
-                if (insn->vex)
-                        emit_vex_form(t, insn, f, insn->vvvv);
-                else
-                        emit_form(t, insn, f);
-                if (rm_home)
-                        emit_store64(e, guest_home(o.guest_rm), f->rm);
-                if (reg_home)
-                        emit_store64(e, guest_home(o.guest_reg), f->reg);
-                if (borrow_c)
+                copy_with_homes(t, &o, scratch);
+                if (borrow_c && ((op->attr & ATTR_IMPLICIT_CX) || o.guest_reg == RCX || o.guest_rm == RCX))
                         emit_mov64(e, H_GUEST_RCX, H_RCX);
         }
         emit_x87_pointers(t);
         translate_close_store(t);
-}
-
-void translate_lea(struct translator *t)
-{
-        const struct insn *insn = &t->insn;
-
-        translate_address(t, insn, 0);
-        translate_set(t, insn->reg, H_LINEAR, insn->operand_bytes);
 }
 
 void translate_moffs(struct translator *t)

@@ -60,6 +60,34 @@ static void emit_edge(struct translator *t, uint8_t *jump, uint64_t target)
         stub->exit = exit;
 }
 
+/* The jump that leaves the block for rip. */
+static void emit_exit(struct translator *t, uint64_t rip)
+{
+        struct block_exit *exit = new_exit(t, rip);
+
+        exit->place = translate_exit_jmp(t);
+        struct cold *stub = translate_new_cold(t, COLD_EXIT, NULL);
+        stub->exit = exit;
+}
+
+static void patch_rel8(struct translator *t, uint8_t *place)
+{
+        if (!t->e.full)
+                *place = (uint8_t)(t->e.p - (place + 1));
+}
+
+/* The same backwards, with its look for a kick: a loop takes no other branch than this jump. */
+static void emit_polled_exit(struct translator *t, uint64_t rip)
+{
+        emit_load32(&t->e, H_RCX, STATE(quiet));
+        emit_jrcxz(&t->e, 0);
+        uint8_t *kicked = t->e.p - 1;
+        emit_exit(t, rip);
+        patch_rel8(t, kicked);
+        struct cold *out = translate_new_cold(t, COLD_LEAVE, emit_jmp(&t->e, NULL));
+        out->rip = rip;
+}
+
 /* After this instruction the dispatcher must look: no chaining. */
 static bool must_leave(const struct translator *t) { return (t->mode & (MODE_ONE_INSN | MODE_TF)) || t->poll_after; }
 
@@ -82,18 +110,10 @@ void translate_go(struct translator *t, uint64_t rip)
                 translate_leave_to(t, rip);
                 return;
         }
-        struct emit *e = &t->e;
-        if (rip <= t->rip) {
-                /* The poll stands in the main part: a loop's own jump. */
-                emit_load32(e, H_RCX, STATE(kick));
-                emit_jrcxz(e, 5);
-                struct cold *out = translate_new_cold(t, COLD_LEAVE, emit_jmp(e, NULL));
-                out->rip = rip;
-        }
-        struct block_exit *exit = new_exit(t, rip);
-        exit->place = translate_exit_jmp(t);
-        struct cold *stub = translate_new_cold(t, COLD_EXIT, NULL);
-        stub->exit = exit;
+        if (rip <= t->rip)
+                emit_polled_exit(t, rip);
+        else
+                emit_exit(t, rip);
 }
 
 static uint64_t branch_target(const struct translator *t)
@@ -126,7 +146,18 @@ static void emit_taken(struct translator *t, uint8_t *jump, uint64_t target)
 
 void translate_jcc(struct translator *t)
 {
-        emit_taken(t, emit_jcc(&t->e, t->insn.code & 15, NULL), branch_target(t));
+        uint64_t target = branch_target(t);
+        unsigned condition = t->insn.code & 15;
+
+        if (target <= t->rip && !beyond_limit(t, target) && !must_leave(t)) {
+                emit8(&t->e, (uint8_t)(0x70 | (condition ^ 1)));
+                emit8(&t->e, 0);
+                uint8_t *not_taken = t->e.p - 1;
+                emit_polled_exit(t, target);
+                patch_rel8(t, not_taken);
+        } else {
+                emit_taken(t, emit_jcc(&t->e, (uint8_t)condition, NULL), target);
+        }
 }
 
 void translate_jmp(struct translator *t)

@@ -41,16 +41,16 @@ static void emit_lea(struct translator *t, uint8_t to, struct host_mem m, bool w
                 emit_lea32(&t->e, to, m);
 }
 
-void translate_address(struct translator *t, const struct insn *insn, int32_t extra)
+/* to = the memory operand's offset in its segment, plus `extra`; cut to 32 bits unless `wide`. */
+static void emit_address(struct translator *t, const struct insn *insn, int32_t extra, uint8_t to, bool wide)
 {
         struct emit *e = &t->e;
-        bool wide = insn->address_bytes == 8;
         int64_t disp = insn->disp + extra;
         struct host_mem m = { .base = H_NONE, .index = H_NONE, .scale = insn->scale, .disp = (int32_t)disp };
 
         if (insn->rip_relative) {
                 uint64_t target = t->next_rip + (uint64_t)disp;
-                emit_mov64_imm(e, H_LINEAR, wide ? target : (uint32_t)target);
+                emit_mov64_imm(e, to, wide ? target : (uint32_t)target);
                 return;
         }
         if (insn->base != REG_NONE)
@@ -62,19 +62,35 @@ void translate_address(struct translator *t, const struct insn *insn, int32_t ex
                 m.index = H_NONE;
         }
         if (m.base == H_NONE && m.index == H_NONE) {
-                emit_mov64_imm(e, H_LINEAR, insn->address_bytes == 2 ? (uint16_t)disp : wide ? (uint64_t)disp : (uint32_t)disp);
+                emit_mov64_imm(e, to, insn->address_bytes == 2 ? (uint16_t)disp : wide ? (uint64_t)disp : (uint32_t)disp);
                 return;
         }
         if (m.index == H_NONE && m.disp == 0 && insn->address_bytes != 2) {
                 if (wide)
-                        emit_mov64(e, H_LINEAR, m.base);
+                        emit_mov64(e, to, m.base);
                 else
-                        emit_mov32(e, H_LINEAR, m.base);
+                        emit_mov32(e, to, m.base);
         } else {
-                emit_lea(t, H_LINEAR, m, wide);
+                emit_lea(t, to, m, wide);
         }
         if (insn->address_bytes == 2)
-                emit_movzx16(e, H_LINEAR, H_LINEAR);
+                emit_movzx16(e, to, to);
+}
+
+void translate_address(struct translator *t, const struct insn *insn, int32_t extra)
+{
+        emit_address(t, insn, extra, H_LINEAR, insn->address_bytes == 8);
+}
+
+void translate_lea(struct translator *t)
+{
+        const struct insn *insn = &t->insn;
+        uint8_t to = host_reg(insn->reg);
+        bool straight = to != H_NONE && insn->operand_bytes != 2;
+
+        emit_address(t, insn, 0, straight ? to : H_LINEAR, insn->address_bytes == 8 && insn->operand_bytes == 8);
+        if (!straight)
+                translate_set(t, insn->reg, H_LINEAR, insn->operand_bytes);
 }
 
 /* R10 = the TLB index of R11. */

@@ -235,13 +235,9 @@ static void plan_copy(struct planner *p, unsigned index, const struct insn *insn
                 return;
         }
         /* Every general register named may be written, except by what only compares. */
-        bool compares = insn->map == MAP_PRIMARY &&
-                        ((insn->code & 0xf8) == 0x38 || (insn->code & 0xfe) == 0x84 || (insn->code & 0xfe) == 0xa8 ||
-                         ((insn->code & 0xfc) == 0x80 && ((insn->modrm >> 3) & 7) == 7));
-        if (compares)
+        if (translate_only_reads(insn))
                 return;
-        bool both = (insn->map == MAP_PRIMARY && ((insn->code & 0xfe) == 0x86 || (insn->code & 0xf8) == 0x90)) ||
-                    (insn->map == MAP_0F && (insn->code & 0xfe) == 0xc0);
+        bool both = translate_writes_both(insn);
         if (insn->vex && !(op->attr & ATTR_AVX))
                 run_close(p, insn->vvvv);       /* BLSR and its like, MULX */
         for (unsigned i = 0; i < (both ? 2u : 1u); i++) {

@@ -210,7 +210,7 @@ END_TEST
 START_TEST(long_rep_is_interrupted_at_a_kick)
 {
         setup_protected();
-        cpu->kick = 1;
+        cpu->quiet = 0;
         strings(0, DATA_AT, 10000);
         cpu->regs[RAX] = 0x11;
         RUN_OK(0xf3, 0xaa);
@@ -222,7 +222,7 @@ START_TEST(long_rep_is_interrupted_at_a_kick)
         ck_strings(0, DATA_AT + 10000, 0);
         ck_assert_uint_eq(peek(DATA_AT + 9999, 2), 0x11);
         /* With TF, one element at a time. */
-        cpu->kick = 0;
+        cpu->quiet = 1;
         cpu_set_rflags(cpu, cpu_rflags(cpu) | FLAG_TF);
         strings(0, DATA_AT, 2);
         RUN_OK(0xf3, 0xab);
