@@ -4,14 +4,15 @@
  *
  * One region, mapped twice: writable and executable never at the same address (W^X).  It is used as
  * a ring of chunks: when the current chunk is full the oldest one is emptied and becomes current, so
- * that hot code is lost now and then but never all of it at once.  Metadata of blocks (maps, exits,
+ * that hot code is lost now and then but never all of it at once.  The first half of a chunk holds the main parts of
+ * blocks, close together, the second what is out of line and hardly ever runs.  Metadata of blocks (maps, exits,
  * callouts) comes from slabs that belong to the chunk and go with it.
  *
  * What translated code itself writes (struct guess) lies beside the executable mapping, within reach of a RIP-relative
  * operand, yet never in a page that holds code: the CPU takes a store near running code for self-modification.
  *
  * Invariants:
- * 1  Blocks of a chunk lie in rising order in chunk->block[].
+ * 1  Blocks of a chunk lie in rising order in chunk->block[], by either part.
  * 2  Nothing in a chunk is reused while any vCPU may still execute it: between dropping its blocks and
  *    reusing it lies a grace period (smp.c), and no translated code is on this vCPU's stack.
  */
@@ -106,6 +107,7 @@ bool cache_init(struct cache *cache, uint64_t bytes, GError **error)
         for (unsigned i = 0; i < CACHE_CHUNKS; i++) {
                 cache->chunk[i].start = cache->rw + STUB_BYTES + i * chunk;
                 cache->chunk[i].end = cache->chunk[i].start + chunk;
+                cache->chunk[i].cold = cache->chunk[i].start + chunk / 2;
                 cache->chunk[i].guess = guess + i * guess_count;
                 cache->chunk[i].guesses = guess_count;
                 cache->chunk[i].block = mmap(NULL, block_room(cache), PROT_READ | PROT_WRITE,
@@ -115,6 +117,7 @@ bool cache_init(struct cache *cache, uint64_t bytes, GError **error)
                 cache->chunk[i].slabs = g_ptr_array_new_with_free_func(g_free);
         }
         cache->p = cache->chunk[0].start;
+        cache->cold = cache->chunk[0].cold;
         return true;
 }
 
@@ -132,7 +135,9 @@ void cache_fini(struct cache *cache)
 
 bool cache_has_room(const struct cache *cache, size_t need)
 {
-        return (size_t)(cache->chunk[cache->current].end - cache->p) >= need;
+        const struct cache_chunk *chunk = &cache->chunk[cache->current];
+
+        return (size_t)(chunk->cold - cache->p) >= need && (size_t)(chunk->end - cache->cold) >= need;
 }
 
 unsigned cache_next_chunk(struct cache *cache)
@@ -144,6 +149,7 @@ unsigned cache_next_chunk(struct cache *cache)
         chunk->slab_used = 0;
         chunk->guesses_used = 0;
         cache->p = chunk->start;
+        cache->cold = chunk->cold;
         return cache->current;
 }
 

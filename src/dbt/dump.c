@@ -40,16 +40,18 @@ char *dbt_describe_block(struct dbt *dbt, const struct block *block)
 {
         const struct page_info page = memory_page(dbt->memory, block->gpa);
         unsigned bits = block->context->mode & MODE_CODE64 ? 64 : block->context->mode & MODE_CODE32 ? 32 : 16;
-        const uint8_t *host_end = block->checked + block->host_bytes;
         GString *out = g_string_new(NULL);
 
-        g_string_append_printf(out, "block %llx at %llx: %u instructions, %u bytes -> %u bytes, mode %llx\n",
+        g_string_append_printf(out, "block %llx at %llx: %u instructions, %u bytes -> %u + %u bytes, mode %llx\n",
                                (unsigned long long)block->rip, (unsigned long long)block->gpa, block->insns, block->guest_bytes,
-                               block->host_bytes, (unsigned long long)block->context->mode);
+                               block->host_bytes, block->cold_bytes, (unsigned long long)block->context->mode);
         for (unsigned i = 0; i < block->maps; i++) {
                 const struct insn_origin *map = &block->map[i];
-                const uint8_t *from = block->checked + (i ? map->host_offset : 0);
-                const uint8_t *to = i + 1 < block->maps ? block->checked + block->map[i + 1].host_offset : host_end;
+                bool cold = i >= block->main_maps;
+                const uint8_t *part = cold ? block->cold : block->checked;
+                bool last = i + 1 == block->main_maps || i + 1 == block->maps;
+                const uint8_t *from = part + (i ? map->host_offset : 0);
+                const uint8_t *to = part + (!last ? block->map[i + 1].host_offset : cold ? block->cold_bytes : block->host_bytes);
                 if (page.host && (block->gpa & ~PAGE_MASK) + map->guest_offset + map->length <= PAGE_SIZE) {
                         g_string_append_printf(out, "  %08llx  ", (unsigned long long)(block->rip + map->guest_offset));
                         disassemble(out, bits, page.host + (block->gpa & ~PAGE_MASK) + map->guest_offset, map->length,

@@ -84,10 +84,10 @@ struct callout {
         struct insn insn;
 };
 
-/* Where each guest instruction's host code starts, in rising order of host_offset; the out-of-line
- * part of a block follows its main part and has entries of its own. */
+/* Where each guest instruction's host code starts, in rising order of host_offset; first those of the main part, then
+ * those of the part out of line. */
 struct insn_origin {
-        uint32_t host_offset;
+        uint32_t host_offset;           /* in its part */
         uint16_t guest_offset;
         uint8_t length;
         bool ends_block;        /* control leaves the block after it: no early exit needed (T14) */
@@ -110,11 +110,13 @@ struct block {
         uint64_t rip;
         const struct context *context;
         uint16_t guest_bytes, insns;
-        uint16_t exits, maps;
+        uint16_t exits, maps, main_maps;
         bool dead;                      /* dropped; still readable until its chunk is evicted.  Atomic */
         uint8_t *host;                  /* entry when the page's mapping is known good (executable side) */
         uint8_t *checked;               /* entry that checks the mapping first */
-        uint32_t host_bytes;            /* from `checked` */
+        uint32_t host_bytes;            /* of the main part, from `checked` */
+        uint32_t cold_bytes;
+        uint8_t *cold;                  /* the part out of line (executable side) */
         struct block_exit *exit;
         struct insn_origin *map;
         struct block_exit *incoming;
@@ -144,7 +146,7 @@ struct guess {
 };
 
 struct cache_chunk {
-        uint8_t *start, *end;           /* writable side */
+        uint8_t *start, *cold, *end;    /* writable side; from `cold` on there is what is out of line */
         /* In rising order of address.  Room for as many as there can be, so that it never moves: other
          * threads search it while one appends.  Atomic. */
         struct block **block;
@@ -159,7 +161,7 @@ struct cache {
         uint8_t *rw, *rx;
         size_t bytes;                   /* of each of the two */
         size_t mapping_bytes;           /* of everything, from rx on */
-        uint8_t *p;                     /* next free byte of the current chunk (writable side) */
+        uint8_t *p, *cold;              /* next free bytes of the current chunk's two halves (writable side) */
         unsigned current;
         struct cache_chunk chunk[CACHE_CHUNKS];
         uint8_t *blocks_start;          /* executable side: below it are the stubs */

@@ -17,13 +17,15 @@ struct block *cache_find(const struct cache *cache, const uint8_t *host)
         if (index >= CACHE_CHUNKS)
                 return NULL;
         const struct cache_chunk *chunk = &cache->chunk[index];
+        bool cold = rw >= chunk->cold;
         size_t low = 0, high = __atomic_load_n(&chunk->blocks, __ATOMIC_ACQUIRE);
         while (low < high) {
                 size_t mid = (low + high) / 2;
                 struct block *block = __atomic_load_n(&chunk->block[mid], __ATOMIC_RELAXED);
-                if (host < block->checked)
+                const uint8_t *part = cold ? block->cold : block->checked;
+                if (host < part)
                         high = mid;
-                else if (host >= block->checked + block->host_bytes)
+                else if (host >= part + (cold ? block->cold_bytes : block->host_bytes))
                         low = mid + 1;
                 else
                         return block;
@@ -37,8 +39,9 @@ struct block *dbt_restore_rip(struct cpu *cpu, const uint8_t *host, const struct
 
         if (!block)
                 return NULL;
-        uint32_t offset = (uint32_t)(host - block->checked);
-        unsigned low = 0, high = block->maps;
+        bool cold = host < block->checked || host >= block->checked + block->host_bytes;
+        uint32_t offset = (uint32_t)(host - (cold ? block->cold : block->checked));
+        unsigned low = cold ? block->main_maps : 0, high = cold ? block->maps : block->main_maps;
         while (low + 1 < high) {
                 unsigned mid = (low + high) / 2;
                 if (block->map[mid].host_offset <= offset)

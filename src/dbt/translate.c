@@ -6,7 +6,7 @@
  * else that changes RIP ends it.  An instruction that crosses into the next page makes a block of its
  * own, since its second page can be remapped separately.
  *
- * Layout in the cache: the entry that checks the mapping, the main part, then everything out of line.
+ * Layout in the cache: the entry that checks the mapping and the main part; elsewhere everything out of line.
  *
  * Invariants:
  * 1  PAGE_HOLDS_CODE is set, and write permission gone from every TLB and every vCPU's hands, before a byte is
@@ -36,7 +36,7 @@ static struct insn_origin *new_map(struct translator *t)
 {
         g_assert(t->maps < MAX_MAPS);
         struct insn_origin *map = &t->map[t->maps++];
-        map->host_offset = (uint32_t)(t->e.p - t->dbt->cache.p);
+        map->host_offset = (uint32_t)(t->e.p - t->part);
         return map;
 }
 
@@ -499,6 +499,9 @@ static struct block *finish_block(struct translator *t, gpa_t gpa, gpa_t gpa2, u
         struct insn_origin first_maps[BLOCK_MAX_INSNS + 1];
 
         memcpy(first_maps, t->map, main_maps * sizeof *first_maps);
+        uint8_t *main_end = t->e.p;
+        t->part = t->e.p = cache->cold;
+        t->e.end = cache->chunk[cache->current].end;
         for (unsigned i = 0; i < t->colds; i++) {
                 if (t->cold[i].jump2)
                         emit_patch_rel32(t->cold[i].jump2, t->e.p);
@@ -514,7 +517,9 @@ static struct block *finish_block(struct translator *t, gpa_t gpa, gpa_t gpa2, u
         block->insns = (uint16_t)t->index;
         block->checked = cache->p - cache->rw + cache->rx;
         block->host = gpa2 != ~(gpa_t)0 ? block->checked : main_part - cache->rw + cache->rx;
-        block->host_bytes = (uint32_t)(t->e.p - cache->p);
+        block->host_bytes = (uint32_t)(main_end - cache->p);
+        block->cold = cache->cold - cache->rw + cache->rx;
+        block->cold_bytes = (uint32_t)(t->e.p - cache->cold);
         if (t->mode & MODE_CHECK) {
                 block->callout = t->called;
                 block->vector = t->vector;
@@ -531,13 +536,15 @@ static struct block *finish_block(struct translator *t, gpa_t gpa, gpa_t gpa2, u
         for (unsigned i = 0; i < t->callouts; i++)
                 t->callout[i]->block = block;
         block->maps = (uint16_t)t->maps;
+        block->main_maps = (uint16_t)main_maps;
         block->map = cache_meta(cache, t->maps * sizeof *block->map);
         memcpy(block->map, t->map, t->maps * sizeof *block->map);
-        cache->p = (uint8_t *)(((uintptr_t)t->e.p + 15) & ~(uintptr_t)15);
+        cache->p = (uint8_t *)(((uintptr_t)main_end + 15) & ~(uintptr_t)15);
+        cache->cold = t->e.p;
         cache_add(cache, block);
         dbt_count_locked(dbt, DBT_COUNT_BLOCKS, 1);
         dbt_count_locked(dbt, DBT_COUNT_INSNS, t->index);
-        dbt_count_locked(dbt, DBT_COUNT_CODE_BYTES, block->host_bytes);
+        dbt_count_locked(dbt, DBT_COUNT_CODE_BYTES, block->host_bytes + block->cold_bytes);
         return block;
 }
 
@@ -609,8 +616,9 @@ struct block *dbt_translate(struct cpu *cpu, const struct context *context, uint
         t->wide = context_wide(context);
         t->stubs = &dbt->stubs[t->wide];
         t->rip_mask = t->wide ? UINT64_MAX : UINT32_MAX;
-        t->e = (struct emit){ .p = dbt->cache.p, .end = dbt->cache.chunk[dbt->cache.current].end,
+        t->e = (struct emit){ .p = dbt->cache.p, .end = dbt->cache.chunk[dbt->cache.current].cold,
                               .delta = dbt->cache.rx - dbt->cache.rw };
+        t->part = t->e.p;
         t->block_rip = t->rip = rip;
         t->index = t->colds = t->exits = t->maps = t->open_store = t->callouts = t->bytes = 0;
         t->ended = t->shadow = t->poll_after = t->called = t->vector = t->shadow_known = false;

@@ -80,6 +80,7 @@ struct translator {
         bool wide;                      /* 64-bit mode */
         const struct stubs *stubs;
         struct emit e;
+        uint8_t *part;                  /* where the part begins that is being emitted */
         uint64_t block_rip, rip, next_rip;
         struct insn insn;
         unsigned index;                 /* of the instruction in the block */
