@@ -96,7 +96,8 @@ void cpu_mode_changed(struct cpu *cpu)
                 mode |= MODE_CODE64;
         else if (cpu->seg[SEG_CS].attr & SEG_DB)
                 mode |= MODE_CODE32;
-        if (cpu->seg[SEG_SS].attr & SEG_DB)
+        /* SS.B counts for nothing in 64-bit mode, where an interrupt leaves a null SS behind and SYSCALL a flat one. */
+        if (!code64 && (cpu->seg[SEG_SS].attr & SEG_DB))
                 mode |= MODE_STACK32;
         if (v86)
                 mode |= MODE_V86;

@@ -13,7 +13,7 @@
 enum cpu_mode_bits {
         MODE_CODE32 = 1 << 0,           /* CS.D: 32-bit operands and addresses by default */
         MODE_CODE64 = 1 << 1,           /* 64-bit mode */
-        MODE_STACK32 = 1 << 2,          /* SS.B */
+        MODE_STACK32 = 1 << 2,          /* SS.B, outside 64-bit mode */
         MODE_PROTECTED = 1 << 3,        /* CR0.PE and not V86 */
         MODE_V86 = 1 << 4,
         MODE_USER = 1 << 5,             /* CPL 3: the user view of memory */

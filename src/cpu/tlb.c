@@ -115,10 +115,10 @@ static void view_drop_large(struct tlb_view *view, gva_t linear, unsigned shift)
 {
         unsigned key_shift = shift - PAGE_SHIFT + CODE_PHYSICAL_BITS;
 
-        for (unsigned word = 0; word < TLB_ENTRIES / 64; word++) {
-                if (!(view->large[word] | view->code_large[word]))
-                        continue;
-                for (unsigned i = word * 64; i < word * 64 + 64; i++) {
+        for (uint64_t words = view->used_words; words; words &= words - 1) {
+                unsigned word = (unsigned)__builtin_ctzll(words);
+                for (uint64_t bits = view->large[word] | view->code_large[word]; bits; bits &= bits - 1) {
+                        unsigned i = word * 64 + (unsigned)__builtin_ctzll(bits);
                         if (bit_test(view->large, i) && -view->read_neg_tag[i] >> shift == linear >> shift)
                                 view_drop_data(view, i);
                         if (bit_test(view->code_large, i) && (view->code[i] ^ code_key(linear)) >> key_shift == 0)
@@ -178,33 +178,40 @@ static void view_fill(struct cpu *cpu, struct tlb_view *view, gva_t linear, cons
 
 static bool tag_matches(uint64_t neg_tag, gva_t linear) { return neg_tag == -(linear & PAGE_MASK) && neg_tag != TLB_EMPTY; }
 
+/* Where the view has the address, if it may be accessed so; NULL: it does not know. */
+static uint8_t *view_peek(const struct tlb_view *view, gva_t linear, unsigned access)
+{
+        unsigned index = tlb_index(linear);
+        uint64_t tag = access & ACCESS_WRITE ? __atomic_load_n(&view->write_neg_tag[index], __ATOMIC_RELAXED)
+                                             : view->read_neg_tag[index];
+
+        return tag_matches(tag, linear) ? (uint8_t *)(uintptr_t)(linear + view->addend[index]) : NULL;
+}
+
+uint8_t *tlb_peek(const struct cpu *cpu, gva_t linear, unsigned access)
+{
+        return view_peek(&cpu->tlb[access & ACCESS_USER ? 1 : 0], linear, access);
+}
+
 bool tlb_access(struct cpu *cpu, gva_t linear, unsigned size, unsigned access, uint8_t **host)
 {
         struct tlb_view *view = &cpu->tlb[access & ACCESS_USER ? 1 : 0];
         struct translation translation;
         struct page_info page;
-        uint64_t tag;
-        unsigned index;
 
         if (!cpu_long_mode(cpu))
                 linear = (uint32_t)linear;
         *host = NULL;
         if ((linear & ~PAGE_MASK) + size > PAGE_SIZE)
                 return true;
-        index = tlb_index(linear);
-        tag = access & ACCESS_WRITE ? __atomic_load_n(&view->write_neg_tag[index], __ATOMIC_RELAXED) : view->read_neg_tag[index];
-        if (tag_matches(tag, linear)) {
-                *host = (uint8_t *)(uintptr_t)(linear + view->addend[index]);
+        *host = view_peek(view, linear, access);
+        if (*host)
                 return true;
-        }
         /* A kernel that reaches into a user's page, with leave to: what the user may do there, it may (B4). */
         if (!(access & (ACCESS_USER | ACCESS_IMPLICIT)) && (cpu->cr4 & CR4_SMAP) && (cpu->rflags & FLAG_AC)) {
-                const struct tlb_view *user = &cpu->tlb[1];
-                tag = access & ACCESS_WRITE ? __atomic_load_n(&user->write_neg_tag[index], __ATOMIC_RELAXED) : user->read_neg_tag[index];
-                if (tag_matches(tag, linear)) {
-                        *host = (uint8_t *)(uintptr_t)(linear + user->addend[index]);
+                *host = view_peek(&cpu->tlb[1], linear, access);
+                if (*host)
                         return true;
-                }
         }
         if (!cpu_translate(cpu, linear, access, &translation))
                 return cpu_raise_pf(cpu, linear, translation.error);

@@ -17,6 +17,9 @@ enum { ACCESS_IMPLICIT = 8 };
 
 /* [gpr] Makes a zeroed struct cpu's TLB empty (zero is a tag of page 0). */
 void tlb_init(struct cpu *cpu);
+/* [gpr] Where in host memory an access would go, if the TLB has its page and permits it; NULL: it does not say.  Nothing
+ * is filled, nothing raised. */
+uint8_t *tlb_peek(const struct cpu *cpu, gva_t linear, unsigned access);
 /* [gpr] Physical address an instruction fetch at the current privilege from linear reads (which is
  * linear, not an offset), filling tlb[].code[].  False: #PF raised. */
 bool tlb_fetch(struct cpu *cpu, gva_t linear, gpa_t *gpa);

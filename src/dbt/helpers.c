@@ -337,6 +337,27 @@ static void store_elements(uint8_t *to, uint64_t value, uint64_t n, unsigned siz
         }
 }
 
+/* How many of `bytes` bytes from linear on lie in one piece in host memory: *host is where they begin.  The first page is
+ * known to be reachable; the ones behind it count as far as the TLB knows them. */
+static uint64_t host_run(struct cpu *cpu, uint64_t linear, uint64_t bytes, unsigned access, const uint8_t *host)
+{
+        uint64_t run = page_room(linear);
+
+        while (run < bytes && tlb_peek(cpu, linear + run, access) == host + run)
+                run += PAGE_SIZE;
+        return run < bytes ? run : bytes;
+}
+
+/* Elements that are to be moved at most: as many as are left, and before an offset wraps. */
+static uint64_t string_reach(const struct cpu *cpu, const struct insn *insn, bool movs)
+{
+        uint64_t mask = address_mask(insn), to = cpu->regs[RDI] & mask, from = cpu->regs[RSI] & mask;
+        uint64_t room = mask - (movs && from > to ? from : to), count = cpu->regs[RCX] & mask;
+        uint64_t most = (room < STRING_BUDGET ? room : STRING_BUDGET) / 8;      /* of the largest elements */
+
+        return count < most ? count : most;
+}
+
 /* One run of REP MOVS or STOS within pages that RAM serves directly.  Returns elements done; 0: the
  * careful way must do the next one.  *fault: an exception was raised. */
 static uint64_t string_run(struct cpu *cpu, const struct insn *insn, unsigned size, bool movs, bool *fault)
@@ -370,6 +391,14 @@ static uint64_t string_run(struct cpu *cpu, const struct insn *insn, unsigned si
         *fault = false;
         if (!host_to || (movs && !host_from))
                 return 0;
+        uint64_t wanted = string_reach(cpu, insn, movs) * size;
+        if (wanted > bytes) {
+                wanted = host_run(cpu, to, wanted, user_access(cpu) | ACCESS_WRITE, host_to);
+                if (movs)
+                        wanted = host_run(cpu, from, wanted, user_access(cpu) | ACCESS_READ, host_from);
+                count = wanted / size;
+                bytes = count * size;
+        }
         if (movs) {
                 move_elements(host_to, host_from, count, size);
                 cpu->regs[RSI] = (cpu->regs[RSI] + bytes) & mask;

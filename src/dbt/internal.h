@@ -185,7 +185,7 @@ struct stubs {
 
 enum leave_reason { LEAVE_RIP = 0, LEAVE_CALLOUT = 1, LEAVE_EXCEPTION = 2, LEAVE_COMMIT = 3, LEAVE_ONE = 4, LEAVE_REASONS };
 
-enum { HASH_BUCKETS = 1 << 15, PAGE_BUCKETS = 1 << 12 };
+enum { HASH_BUCKETS = 1 << 17, PAGE_BUCKETS = 1 << 12 };
 
 struct dbt {
         struct memory *memory;
