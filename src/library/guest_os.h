@@ -11,6 +11,7 @@ struct guest_os {
         const char *memory, *cpu;       /* values of the options, NULL: as for `run` */
         const char *disk_bus;           /* bus= of disks that name none; NULL: the machine's default */
         const char *net_model;          /* model= of the network card */
+        const char *tablet;             /* "yes": its systems have a driver for it */
         unsigned disk_gib;              /* a sensible size for a first disk */
 };
 

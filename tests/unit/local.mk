@@ -222,6 +222,7 @@ if HAVE_CHECK
 check_PROGRAMS += \
         tests/unit/test_ahci \
         tests/unit/test_disk_spec \
+        tests/unit/test_tablet \
         tests/unit/test_virtio \
         tests/unit/test_virtio_devices
 endif
@@ -235,6 +236,9 @@ tests_unit_test_ahci_LDADD = $(test_libs)
 tests_unit_test_virtio_devices_SOURCES = tests/unit/test_virtio_devices.c tests/unit/virtio_driver.h tests/unit/board_fixture.h \
         tests/unit/unit.h
 tests_unit_test_virtio_devices_LDADD = $(test_libs)
+
+tests_unit_test_tablet_SOURCES = tests/unit/test_tablet.c tests/unit/virtio_driver.h tests/unit/board_fixture.h tests/unit/unit.h
+tests_unit_test_tablet_LDADD = $(test_libs)
 
 tests_unit_test_virtio_SOURCES = tests/unit/test_virtio.c tests/unit/virtio_driver.h tests/unit/board_fixture.h tests/unit/unit.h
 tests_unit_test_virtio_LDADD = $(test_libs)
