@@ -10,6 +10,7 @@ lodger_SOURCES += \
         src/cli/image.c \
         src/cli/image.h \
         src/cli/image_print.c \
+        src/cli/import.c \
         src/cli/engine.c \
         src/cli/info.c \
         src/cli/insert.c \
@@ -19,6 +20,8 @@ lodger_SOURCES += \
         src/cli/mouse.c \
         src/cli/net.c \
         src/cli/pause.c \
+        src/cli/progress.c \
+        src/cli/progress.h \
         src/cli/reset.c \
         src/cli/resume.c \
         src/cli/run.c \

@@ -6,6 +6,7 @@
  * start: Windows 9x dies with much memory or a new CPU, XP has no driver for AHCI or virtio on its CD, DOS
  * knows NE2000 cards from packet drivers.  So the table errs on the old side.
  */
+#include <glib.h>
 #include <string.h>
 
 #include "base/i18n.h"
@@ -28,4 +29,31 @@ const struct guest_os *guest_os_find(const char *name)
                 if (!strcmp(os->name, name))
                         return os;
         return NULL;
+}
+
+/* The first row with a word in the text, in lower case. */
+static const struct { const char *word, *os; } words[] = {
+        { "amd64", "linux64" }, { "x86_64", "linux64" }, { "x86-64", "linux64" }, { "i386", "linux32" }, { "i686", "linux32" },
+        { "i586", "linux32" }, { "freedos", "dos" }, { "fd13", "dos" }, { "msdos", "dos" }, { "win98", "win9x" }, { "win95", "win9x" },
+        { "winme", "win9x" }, { "windows 98", "win9x" }, { "windows98", "win9x" }, { "windows95", "win9x" }, { "windowsme", "win9x" },
+        { "grtmp", "winxp" }, { "wxp", "winxp" }, { "winxp", "winxp" }, { "windows xp", "winxp" }, { "windowsxp", "winxp" },
+        { "windows2000", "winxp" }, { "windows2003", "winxp" }, { "windowsnt", "winxp" }, { "win2k", "winxp" }, { "cccoma", "win10" },
+        { "cpba", "win10" }, { "win10", "win10" }, { "win11", "win10" }, { "windows", "win10" }, { "debian", "linux64" },
+        { "ubuntu", "linux64" }, { "fedora", "linux64" }, { "redhat", "linux64" }, { "rhel", "linux64" }, { "centos", "linux64" },
+        { "arch", "linux64" }, { "suse", "linux64" }, { "mint", "linux64" }, { "alpine", "linux64" }, { "gentoo", "linux64" },
+        { "oracle", "linux64" }, { "linux", "linux64" },
+};
+
+const char *guest_os_guess(const char *text)
+{
+        char *lower = g_ascii_strdown(text, -1);
+        const char *os = NULL;
+
+        for (gsize i = 0; i < G_N_ELEMENTS(words) && !os; i++)
+                if (strstr(lower, words[i].word))
+                        os = words[i].os;
+        if (!os && !strcmp(lower, "dos"))
+                os = "dos";
+        g_free(lower);
+        return os;
 }

@@ -20,4 +20,7 @@ extern const struct guest_os guest_os_table[];
 /* NULL: there is none of that name. */
 const struct guest_os *guest_os_find(const char *name);
 
+/* By words in any text: a CD's name, what another program calls a system; NULL: none that is known. */
+const char *guest_os_guess(const char *text);
+
 #endif

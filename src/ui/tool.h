@@ -5,8 +5,8 @@
 
 #include <gio/gio.h>
 
-/* What is read of the command's output. */
-enum tool_output { TOOL_ALL, TOOL_ERRORS };
+/* What is read of the command's output.  TOOL_BOUND: all, and the command is told to end when its owner does. */
+enum tool_output { TOOL_ALL, TOOL_ERRORS, TOOL_BOUND };
 
 /* text: what it said, without the line's end; ok: it ended with status 0. */
 typedef void (*tool_done)(char *text, gboolean ok, gpointer opaque);

@@ -48,6 +48,29 @@ def test_assistant(desktop):
     wait("the machine is gone", lambda: "some" not in rows() and not os.path.exists(definition), gtk)
 
 
+def test_import(desktop):
+    """A machine that another program has defined, by its file on the command line."""
+    with open(desktop.path("box.ovf"), "w") as file:
+        file.write("""<Envelope><References><File id="f" href="disk.img"/></References>
+            <DiskSection><Disk diskId="d" fileRef="f" capacity="1"/></DiskSection>
+            <VirtualSystem id="box"><OperatingSystemSection/><VirtualHardwareSection>
+            <Item><HostResource>/disk/d</HostResource><ResourceType>17</ResourceType></Item>
+            </VirtualHardwareSection></VirtualSystem></Envelope>""")
+    with open(desktop.path("disk.img"), "wb") as file:
+        file.write(bytes(1 << 20))
+    gtk = desktop.gtk(desktop.path("box.ovf"))
+    wait("the machine is listed", lambda: rows() == ["box"], gtk)
+    if not os.path.exists(desktop.path("XDG_DATA_HOME/lodger/machines/box/disk0.qcow2")):
+        raise Failure("the disk was not copied")
+    # One that cannot be read says why.
+    os.remove(desktop.path("disk.img"))
+    second = desktop.gtk(desktop.path("box.ovf"))
+    wait("the second start ends", lambda: second.poll() is not None)
+    shows("No such file")
+    press("push button", "Cancel")
+    wait("the window is closed", lambda: not any("No such file" in text for text in texts()))
+
+
 def test_life(desktop):
     console = desktop.path("console")
     lodger("create", "lively", "--memory", "16M", "--serial", "none", "--kernel", GUEST, "--debug-console", console)
@@ -165,4 +188,4 @@ def test_languages(desktop):
         wait("it is gone", lambda: not list(nodes("frame")))
 
 
-main(test_assistant, test_life, test_windows, test_snapshots, test_languages)
+main(test_assistant, test_import, test_life, test_windows, test_snapshots, test_languages)

@@ -242,3 +242,10 @@ tests_unit_test_tablet_LDADD = $(test_libs)
 
 tests_unit_test_virtio_SOURCES = tests/unit/test_virtio.c tests/unit/virtio_driver.h tests/unit/board_fixture.h tests/unit/unit.h
 tests_unit_test_virtio_LDADD = $(test_libs)
+
+# Machines of other programs.
+if HAVE_CHECK
+check_PROGRAMS += tests/unit/test_import
+endif
+tests_unit_test_import_SOURCES = tests/unit/test_import.c tests/unit/unit.h
+tests_unit_test_import_LDADD = $(test_libs)
