@@ -149,6 +149,7 @@ int session_run(const struct session *session)
         static char stdio[] = "stdio";
         const char *given = options_text(session->options, OPTION_NAME);
         char *name = given ? g_strdup(given) : g_strdup_printf("lodger-%d", (int)getpid());
+        char *variables = session->folder ? g_build_filename(session->folder, "uefi-variables", NULL) : NULL;
         struct snapshot_info info = { 0 };
         struct machine_config config;
         struct control *control;
@@ -157,6 +158,7 @@ int session_run(const struct session *session)
         if (open_control(session, name, &control, &status)) {
                 options_config(session->options, &config);
                 config.name = name;
+                config.firmware_variables = variables;
                 if (!options_text(session->options, OPTION_SERIAL))
                         g_ptr_array_add(config.serials, stdio);
                 if (complete_from_snapshot(session, &config, &info, &status))
@@ -166,6 +168,7 @@ int session_run(const struct session *session)
                 snapshot_info_clear(&info);
                 options_config_clear(&config);
         }
+        g_free(variables);
         g_free(name);
         return status;
 }
