@@ -15,6 +15,7 @@
 #include "control/control.h"
 #include "control/place.h"
 #include "gdb/gdb.h"
+#include "library/library.h"
 #include "machine/checkpoint.h"
 #include "machine/machine.h"
 #include "snapshot/reader.h"
@@ -149,7 +150,7 @@ int session_run(const struct session *session)
         static char stdio[] = "stdio";
         const char *given = options_text(session->options, OPTION_NAME);
         char *name = given ? g_strdup(given) : g_strdup_printf("lodger-%d", (int)getpid());
-        char *variables = session->folder ? g_build_filename(session->folder, "uefi-variables", NULL) : NULL;
+        char *variables = session->folder ? g_build_filename(session->folder, LIBRARY_UEFI_VARIABLES, NULL) : NULL;
         struct snapshot_info info = { 0 };
         struct machine_config config;
         struct control *control;

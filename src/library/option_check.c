@@ -74,6 +74,11 @@ static const char *check_cpu(const char *value)
         return cpu_model_why_not(value);
 }
 
+static const char *check_uuid(const char *value)
+{
+        return g_uuid_string_is_valid(value) ? NULL : _("not a UUID; uuidgen(1) makes one");
+}
+
 static const char *check_boot(const char *value)
 {
         uint8_t order[3];

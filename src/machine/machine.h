@@ -16,6 +16,7 @@ enum { MACHINE_CPUS_MAX = 32 };
 
 struct machine_config {
         char *name;                     /* NULL: "lodger-PID" */
+        char *uuid;                     /* as text, valid; NULL: none */
         char *engine;                   /* "auto", "dbt", "kvm" */
         uint64_t memory_bytes;
         unsigned cpus;

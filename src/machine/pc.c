@@ -476,7 +476,7 @@ static bool pc_add_fw_cfg(struct machine *machine, const struct machine_config *
         fw_cfg_add_file(fw_cfg, "etc/acpi/rsdp", tables.rsdp);
         fw_cfg_add_file(fw_cfg, "etc/acpi/tables", tables.tables);
         fw_cfg_add_file(fw_cfg, "etc/table-loader", tables.loader);
-        smbios_build(machine->cpus, machine->low_ram_bytes, machine->ram_bytes, &smbios);
+        smbios_build(config->uuid, machine->cpus, machine->low_ram_bytes, machine->ram_bytes, &smbios);
         fw_cfg_add_file(fw_cfg, "etc/smbios/smbios-anchor", smbios.anchor);
         fw_cfg_add_file(fw_cfg, "etc/smbios/smbios-tables", smbios.tables);
         return true;
