@@ -6,7 +6,6 @@
  */
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/i18n.h"
 #include "block/tool.h"
@@ -180,8 +179,8 @@ static int image_rebase_run(int count, char **arguments)
         (void)count;
         if (!options.backing)
                 return cli_fail(EXIT_USAGE, "image", _("rebase: name the new backing file with --backing=FILE; --backing= for none"));
-        return image_rebase(arguments[0], backing, options.backing_format, options.unsafe, options.trust_backing, progress_watch(options.quiet), &error)
-               ? EXIT_OK : image_fail(error);
+        return image_rebase(arguments[0], backing, options.backing_format, options.unsafe, options.trust_backing,
+                            progress_watch(options.quiet), &error) ? EXIT_OK : image_fail(error);
 }
 
 static int image_snapshot_run(int count, char **arguments)

@@ -3,6 +3,7 @@ lodger_SOURCES += \
         src/cli/cli.h \
         src/cli/client.c \
         src/cli/client.h \
+        src/cli/clone.c \
         src/cli/create.c \
         src/cli/define.c \
         src/cli/doctor.c \

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* progress.c - a line that is written over and over on a terminal. */
+/* progress.c - a long job on the command line: how far it is, and Ctrl-C. */
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -14,7 +15,8 @@ static void cancel(int number)
         cancelled = true;
 }
 
-static void show(void *opaque, uint64_t done, uint64_t total)
+/* A line that is written over and over on a terminal. */
+static void show_progress(void *opaque, uint64_t done, uint64_t total)
 {
         static unsigned shown = UINT_MAX;
         unsigned percent = total ? (unsigned)((double)done / (double)total * 100) : 100;
@@ -35,6 +37,6 @@ const struct image_progress *progress_watch(bool quiet)
         sigaction(SIGTERM, &action, NULL);
         sigaction(SIGHUP, &action, NULL);
         if (!quiet && isatty(STDERR_FILENO))
-                progress.report = show;
+                progress.report = show_progress;
         return &progress;
 }

@@ -349,6 +349,8 @@ static void fill_in(const struct import *import, struct option_set *options)
                 options_set(options, OPTION_CPUS, text);
                 g_free(text);
         }
+        if (import->uefi)
+                options_set(options, OPTION_FIRMWARE, "uefi");
         for (guint i = 0; i < import->cdroms->len; i++)
                 options_add(options, OPTION_CDROM, g_ptr_array_index(import->cdroms, i));
         for (guint i = 0; i < import->cards->len; i++) {

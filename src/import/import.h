@@ -31,6 +31,7 @@ struct import {
         const char *os;
         uint64_t memory_bytes;          /* 0: not told */
         unsigned cpus;                  /* 0: not told */
+        bool uefi;
         GPtrArray *disks;               /* of struct import_disk * */
         GPtrArray *cdroms;              /* of char * */
         GPtrArray *cards;               /* of const char *: models */

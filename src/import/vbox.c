@@ -128,8 +128,7 @@ bool import_vbox(struct import *import, const struct xml *root, GError **error)
         import->cpus = (unsigned)MIN(import_number(xml_attribute(xml_child(hardware, "CPU"), "count"), 1), G_MAXUINT);
         import->memory_bytes = import_number(xml_attribute(xml_child(hardware, "Memory"), "RAMSize"), 1 << 20);
         text = xml_attribute(xml_child(hardware, "Firmware"), "type");
-        if (text && g_str_has_prefix(text, "EFI"))
-                import_note(import, _("the machine starts by UEFI; give it a firmware image with \"lodger set NAME firmware=FILE\""));
+        import->uefi = text && g_str_has_prefix(text, "EFI");
         xml_find_all(xml_child(hardware, "Network"), "Adapter", found);
         for (guint i = 0; i < found->len; i++)
                 if (!g_strcmp0(xml_attribute(g_ptr_array_index(found, i), "enabled"), "true"))

@@ -111,7 +111,8 @@ START_TEST(virtualbox)
         ck_assert_uint_eq(import->cdroms->len, 0);
         ck_assert_uint_eq(import->cards->len, 1);
         ck_assert_str_eq(g_ptr_array_index(import->cards, 0), "virtio");
-        ck_assert_uint_ge(import->notes->len, 3);               /* EFI, the CD, the CPUs */
+        ck_assert(import->uefi);
+        ck_assert_uint_eq(import->notes->len, 2);               /* the CD, the CPUs */
         ck_assert(import_make(import, NULL, NULL, NULL));
         definition = definition_load("My-D-b-an", NULL);
         ck_assert_ptr_nonnull(definition);
