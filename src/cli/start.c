@@ -122,7 +122,7 @@ static int start_process(const struct option_set *options, const char *folder)
         if (child == 0) {
                 struct report report = { name, ends[1] };
                 struct session session = { .command = "start", .options = options, .running = tell_parent, .opaque = &report,
-                                           .detached = true };
+                                           .detached = true, .folder = folder };
 
                 close(ends[0]);
                 status = become_background(log) ? session_run(&session) : EXIT_HOST;

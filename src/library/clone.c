@@ -26,7 +26,7 @@
 #include "machine/disk_spec.h"
 
 /* In a machine's folder, what else is its own besides disks and is to be copied. */
-static const char *const own_files[] = { "uefi-vars.fd" };
+static const char *const own_files[] = { LIBRARY_UEFI_VARIABLES };
 
 struct clone {
         const struct clone_options *options;

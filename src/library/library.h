@@ -58,6 +58,9 @@ char *definition_describe(const struct definition *definition);
 
 /* -- library.c ----------------------------------------------------------------------------------- */
 
+/* In a machine's folder: the contents of its UEFI's flash. */
+#define LIBRARY_UEFI_VARIABLES "uefi-vars.fd"
+
 bool library_check_name(const char *name, GError **error);
 /* Where machines lie, and one machine's folder; neither need exist.  Caller frees. */
 char *library_folder(void);

@@ -15,6 +15,7 @@
 #include "cpu/cpuid.h"
 #include "library/options.h"
 #include "library/parse.h"
+#include "machine/firmware.h"
 #include "machine/image.h"
 #include "machine/storage.h"
 #include "net/net.h"
@@ -222,7 +223,7 @@ bool options_check_files(const struct option_set *set, GError **error)
 {
         const char *firmware = options_text(set, OPTION_FIRMWARE), *kernel = options_text(set, OPTION_KERNEL);
 
-        if (firmware && !check_file("--firmware", firmware, error))
+        if (firmware && !firmware_is_uefi(firmware) && !check_file("--firmware", firmware, error))
                 return false;
         if (kernel && !check_file("--kernel", kernel, error))
                 return false;

@@ -21,7 +21,8 @@ struct machine_config {
         uint64_t memory_bytes;
         unsigned cpus;
         char *cpu_model;                /* "host", "486", ... */
-        char *firmware;                 /* NULL: the distribution's SeaBIOS */
+        char *firmware;                 /* NULL: the distribution's SeaBIOS; "uefi": its UEFI */
+        char *firmware_variables;       /* file that keeps UEFI's variables; NULL: they end with the process */
         char *kernel;                   /* Linux or Multiboot image, NULL: none */
         GPtrArray *initrds;             /* of char *: initrd, or Multiboot modules */
         char *append;
