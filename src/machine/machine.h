@@ -16,18 +16,20 @@ enum { MACHINE_CPUS_MAX = 32 };
 
 struct machine_config {
         char *name;                     /* NULL: "lodger-PID" */
+        char *uuid;                     /* as text, valid; NULL: none */
         char *engine;                   /* "auto", "dbt", "kvm" */
         uint64_t memory_bytes;
         unsigned cpus;
         char *cpu_model;                /* "host", "486", ... */
-        char *firmware;                 /* NULL: the distribution's SeaBIOS */
+        char *firmware;                 /* NULL: the distribution's SeaBIOS; "uefi": its UEFI */
+        char *firmware_variables;       /* file that keeps UEFI's variables; NULL: they end with the process */
         char *kernel;                   /* Linux or Multiboot image, NULL: none */
         GPtrArray *initrds;             /* of char *: initrd, or Multiboot modules */
         char *append;
         GPtrArray *serials;             /* of char *: "stdio", "file:P", "unix:P", "pty", "none" */
         GPtrArray *disks, *cdroms, *floppies;   /* of char *: as disk_spec.h has them; NULL: none */
         GPtrArray *consoles;            /* of char *: "PORT[,name=NAME]" of virtio; NULL: none */
-        bool rng, balloon;              /* virtio's entropy device and memory balloon */
+        bool rng, balloon, tablet;      /* virtio's entropy device, memory balloon and tablet */
         GPtrArray *nets;                /* of char *, as net/net.h reads them; NULL or empty: the default network */
         char *boot;                     /* up to three of "cdrom,disk,floppy,network"; NULL: the default */
         bool no_reboot;
