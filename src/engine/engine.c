@@ -117,7 +117,7 @@ static bool choose_kvm(struct engine *engine, const char *name, GError **error)
         if (!strcmp(name, "auto") && !engine->options.check) {
                 kvm_probe(&report);
                 if (report.works)
-                        engine->kvm = kvm_new(engine->memory, NULL);
+                        engine->kvm = kvm_new(engine->memory, engine->options.machine_lock, NULL);
                 else
                         TRACE(BOOT, "engine auto: %s", report.why);
                 kvm_report_clear(&report);
@@ -126,7 +126,7 @@ static bool choose_kvm(struct engine *engine, const char *name, GError **error)
                         g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, "--check: checks the translator; use --engine dbt");
                         return false;
                 }
-                engine->kvm = kvm_new(engine->memory, error);
+                engine->kvm = kvm_new(engine->memory, engine->options.machine_lock, error);
                 if (!engine->kvm)
                         return false;
         }
@@ -310,7 +310,7 @@ bool engine_switch(struct engine *engine, const char *name, GError **error)
         from = current_class(engine);
         if (!strcmp(name, "kvm") && from != &class_kvm) {
                 if (!engine->kvm)
-                        engine->kvm = kvm_new(engine->memory, error);
+                        engine->kvm = kvm_new(engine->memory, engine->options.machine_lock, error);
                 ok = engine->kvm && to_kvm(engine, error);
         } else if (!strcmp(name, "dbt") && from != &class_dbt) {
                 to_dbt(engine);

@@ -8,6 +8,7 @@ lodger_core_SOURCES += \
         src/engine/kvm/kvm.h \
         src/engine/kvm/msr.c \
         src/engine/kvm/probe.c \
+        src/engine/kvm/shortcuts.c \
         src/engine/kvm/slots.c \
         src/engine/kvm/state.c \
         src/engine/kvm/vcpu.c

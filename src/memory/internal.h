@@ -39,6 +39,9 @@ struct memory_region {
         uint64_t offset;                /* RAM, ROM: of its first byte in the mapping */
         const struct mmio_ops *ops;
         void *opaque;
+        uint32_t first_bell, bell_step; /* offsets: memory_region_set_bells() */
+        unsigned bells;
+        bool late_writes;
         char *name;
 };
 

@@ -270,6 +270,27 @@ void memory_for_each_backed(struct memory *memory,
         }
 }
 
+void memory_for_each_device(struct memory *memory, void (*fn)(void *opaque, const struct memory_device *device), void *opaque)
+{
+        for (size_t i = 0; i < memory->segment_count; i++) {
+                const struct segment_range *segment = &memory->segments[i];
+                const struct memory_region *region = segment->region;
+                struct memory_device device = { .gpa = segment->first, .size = segment->end - segment->first };
+
+                if (region->kind != PAGE_MMIO)
+                        continue;
+                device.late_writes = region->late_writes;
+                /* Of a region that is covered in part no bells. */
+                if (device.size == region->size) {
+                        device.first_bell = region->gpa + region->first_bell;
+                        device.bell_step = region->bell_step;
+                        device.bells = region->bells;
+                }
+                if (device.late_writes || device.bells)
+                        fn(opaque, &device);
+        }
+}
+
 void memory_map_free(struct memory *memory)
 {
         g_free(memory->segments);

@@ -243,6 +243,19 @@ void memory_region_set_read_only(struct memory_region *region, bool read_only)
         memory_map_update(region->memory);
 }
 
+void memory_region_set_late_writes(struct memory_region *region) { region->late_writes = true; }
+
+void memory_region_set_bells(struct memory_region *region, uint32_t first, uint32_t step, unsigned count)
+{
+        if (region->first_bell == first && region->bell_step == step && region->bells == count)
+                return;
+        region->first_bell = first;
+        region->bell_step = step;
+        region->bells = count;
+        if (region->enabled)
+                memory_map_update(region->memory);
+}
+
 void memory_unmap(struct memory_region *region)
 {
         struct memory *memory = region->memory;

@@ -107,11 +107,27 @@ void memory_region_set_offset(struct memory_region *region, uint64_t ram_offset)
 /* Moves, hides or shows a region (PCI BARs, PAM). */
 void memory_region_set(struct memory_region *region, gpa_t gpa, bool enabled);
 void memory_region_set_read_only(struct memory_region *region, bool read_only);
+/* Of an MMIO region that is not seen yet: writes may come late, all of them in order, and before any other access of a
+ * vCPU to a device. */
+void memory_region_set_late_writes(struct memory_region *region);
+/* Of an MMIO region: a write to offset first + i * step, i < count, does the same whatever its width and value, and may be
+ * done by the main loop while the vCPU runs on. */
+void memory_region_set_bells(struct memory_region *region, uint32_t first, uint32_t step, unsigned count);
 void memory_unmap(struct memory_region *region);
 void memory_add_listener(struct memory *memory, struct memory_listener *listener);
 /* Every range of whole pages that memory backs, in rising order: what hardware can map by itself.  Machine lock held. */
 void memory_for_each_backed(struct memory *memory,
                             void (*fn)(void *opaque, gpa_t gpa, uint64_t size, uint8_t *host, bool read_only), void *opaque);
+/* What engines may know of device regions with bells or late writes, where they are seen.  Machine lock held. */
+struct memory_device {
+        gpa_t gpa;
+        uint64_t size;
+        bool late_writes;
+        gpa_t first_bell;
+        uint32_t bell_step;
+        unsigned bells;
+};
+void memory_for_each_device(struct memory *memory, void (*fn)(void *opaque, const struct memory_device *device), void *opaque);
 /* The regions as a person reads them, one a line (info memory). */
 char *memory_describe(struct memory *memory);
 

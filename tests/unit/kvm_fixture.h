@@ -19,7 +19,7 @@
 #include "engine/kvm/kvm.h"
 
 enum { RAM_BYTES = 4 << 20, CODE = 0x8000, STACK = 0x10000, DATA = 0x20000, DATA_BYTES = 0x1000, TABLES = 0x1000, DONE_PORT = 0x11,
-       DONE_DEVICE = 0x300000, GDT = 0x6000, IDT = 0x5000 };
+       DONE_DEVICE = 0x300000, LATE_DEVICE = 0x308000, BELL_DEVICE = 0x30a000, BELLS = 4, GDT = 0x6000, IDT = 0x5000 };
 
 /* -- Programs ------------------------------------------------------------------------------------ */
 
@@ -91,6 +91,10 @@ PROGRAM(device, 64,
         "mov $0x301010, %edx; mov (%rdx), %al; mov %eax, %r8d; mov 2(%rdx), %ax; mov %eax, %r9d; mov 4(%rdx), %eax; mov %eax, %r10d\n"
         "mov 8(%rdx), %r11; mov 0x11(%rdx), %r12d; movzwl 0x20(%rdx), %r13d; add 0x24(%rdx), %r14; xchg %r14, 0x30(%rdx)\n"
         "mov %rdx, %rsi; mov $0x20000, %edi; mov $4, %ecx; rep movsq\n" SAY_DONE);
+/* Video memory and virtio's notifications, as it were; what they are told is data that is compared. */
+PROGRAM(unhurried, 64,
+        "mov $0x308000, %ebx; mov $0x30a000, %esi; mov $300, %ecx; 1: mov %ecx, (%rbx); loop 1b; movb $7, 5(%rbx)\n"
+        "movw $1, 16(%rsi); mov (%rbx), %eax; mov %rax, 8(%rbx); movw $2, 32(%rsi); movl $3, 4(%rsi)\n" SAY_DONE);
 /* EFER, system call registers, the paravirtual clock (its structure is data that is compared), one that does not exist. */
 PROGRAM(msrs, 64,
         "jmp 2f; pop %r14; addq $2, (%rsp); inc %r15; iretq\n"
@@ -134,6 +138,7 @@ static const struct program {
         P("lock cmpxchg16b in ring 0", RING0, wide_exchange, 0, NO_VECTOR),
         P("ports", RING0, ports, 0, NO_VECTOR),
         P("a device in memory", RING0, device, 0, NO_VECTOR),
+        P("writes that need not stop the vCPU", RING0, unhurried, 0, NO_VECTOR),
         P("model-specific registers", RING0, msrs, 0, 13),
         P("CPUID", RING0, cpuids, 0, NO_VECTOR),
         P("debug registers", RING0, debug_registers, 0, 1),
@@ -179,6 +184,23 @@ static void device_write(void *opaque, uint64_t offset, uint64_t value, unsigned
 {
         if (offset == 0)
                 io_write(opaque, DONE_PORT, (uint32_t)value, size);
+}
+
+/* Adds up what it is told, in its order. */
+static void late_write(void *opaque, uint64_t offset, uint64_t value, unsigned size)
+{
+        uint64_t *sum = (uint64_t *)(memory_ram(memory) + DATA);
+
+        (void)opaque;
+        *sum = *sum * 31 + offset + value + size;
+}
+
+static void bell_write(void *opaque, uint64_t offset, uint64_t value, unsigned size)
+{
+        (void)opaque;
+        (void)value;
+        (void)size;
+        memory_ram(memory)[DATA + 64 + offset] = 1;
 }
 
 static void on_shutdown(void *opaque, struct cpu *which)
@@ -267,6 +289,7 @@ static void set_handler(const struct program *program)
 static bool open_machine(const char *name, const struct program *program, uint64_t count, GError **error)
 {
         static const struct mmio_ops device = { device_read, device_write, 1, 8 };
+        static const struct mmio_ops late = { device_read, late_write, 1, 8 }, bell = { device_read, bell_write, 1, 4 };
         struct engine_options options = { .machine_lock = &machine_lock };
         struct cpu_env env = { .io_read = io_read, .io_write = io_write, .shutdown = on_shutdown };
 
@@ -276,6 +299,8 @@ static bool open_machine(const char *name, const struct program *program, uint64
         lock_acquire(&machine_lock);
         memory_map_ram(memory, 0, 0, RAM_BYTES, false, 0, "ram");
         memory_map_mmio(memory, DONE_DEVICE, 2 * PAGE_SIZE, &device, NULL, 1, "done");
+        memory_region_set_late_writes(memory_map_mmio(memory, LATE_DEVICE, PAGE_SIZE, &late, NULL, 1, "late"));
+        memory_region_set_bells(memory_map_mmio(memory, BELL_DEVICE, PAGE_SIZE, &bell, NULL, 1, "bells"), 0, 16, BELLS);
         lock_release(&machine_lock);
         engine = engine_new(name, memory, &options, error);
         if (!engine)

@@ -420,6 +420,7 @@ static bool vga_create(struct device *device, GError **error)
                 return false;
         vga->window = memory_map_mmio(memory, VGA_WINDOW, VGA_WINDOW_BYTES, &vga_window_ops, vga, PRIORITY_WINDOW,
                                       "VGA window");
+        memory_region_set_late_writes(vga->window);
         vga->direct = memory_map_ram(memory, VGA_WINDOW, vga->memory_offset, VGA_BANK_BYTES, false, PRIORITY_DIRECT,
                                      "VGA window, direct");
         memory_region_set(vga->direct, VGA_WINDOW, false);

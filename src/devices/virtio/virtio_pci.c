@@ -574,6 +574,7 @@ struct virtio_queue *virtio_add_queue(struct virtio_device *device, unsigned siz
         device->queues++;
         queue->size_max = (uint16_t)size;
         pci_msix_set_vectors(&device->pci, device->queues + 1);
+        memory_region_set_bells(device->region, PAGE_NOTIFY << 12, NOTIFY_MULTIPLIER, device->queues);
         return queue;
 }
 

@@ -25,6 +25,8 @@ struct kvm_slot {
 
 struct kvm {
         struct memory *memory;
+        struct lock *machine_lock;
+        struct kvm_shortcuts *shortcuts;
         struct memory_listener listener;
         int fd, vm;                     /* /dev/kvm and the virtual machine */
         size_t run_bytes;               /* of the area shared with the kernel for each vCPU */
@@ -80,6 +82,21 @@ bool kvm_vcpu_fail(struct kvm_vcpu *vcpu, const char *format, ...) __attribute__
 /* Follows the physical map from now on. */
 void kvm_slots_begin(struct kvm *kvm);
 void kvm_slots_free(struct kvm *kvm);
+
+/* -- shortcuts.c: machine lock held unless noted -------------------------------------------------- */
+
+struct kvm_shortcuts;
+/* On the main loop, without the lock. */
+void kvm_shortcuts_new(struct kvm *kvm);
+void kvm_shortcuts_free(struct kvm *kvm);
+/* The kernel's ring is in what a vCPU shares with it: run.  Main loop, without the lock, no vCPU runs. */
+void kvm_shortcuts_add_ring(struct kvm *kvm, struct kvm_run *run);
+void kvm_shortcuts_lose_ring(struct kvm *kvm, struct kvm_run *run);
+/* The physical map has changed. */
+void kvm_shortcuts_follow(struct kvm *kvm);
+/* Any thread, without the lock: does the writes that wait in the ring; bells too. */
+void kvm_shortcuts_late(struct kvm *kvm);
+void kvm_shortcuts_catch_up(struct kvm *kvm);
 
 /* -- debug.c --------------------------------------------------------------------------------------- */
 

@@ -28,7 +28,7 @@ const struct kvm_ops *kvm_ops = &host_ops;
 
 /* -- Making and freeing -------------------------------------------------------------------------- */
 
-struct kvm *kvm_new(struct memory *memory, GError **error)
+struct kvm *kvm_new(struct memory *memory, struct lock *machine_lock, GError **error)
 {
         struct kvm *kvm;
         char *why = NULL, *remedy = NULL, *problem = NULL;
@@ -43,6 +43,8 @@ struct kvm *kvm_new(struct memory *memory, GError **error)
         }
         kvm = g_new0(struct kvm, 1);
         kvm->memory = memory;
+        kvm->machine_lock = machine_lock;
+        kvm_shortcuts_new(kvm);
         kvm->fd = fd;
         kvm->believed = kvm_self_test(fd, &mips, &problem);
         g_free(problem);
@@ -75,6 +77,7 @@ void kvm_free(struct kvm *kvm)
                 close(kvm->vm);
         close(kvm->fd);
         kvm_slots_free(kvm);
+        kvm_shortcuts_free(kvm);
         g_free(kvm);
 }
 

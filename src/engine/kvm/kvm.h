@@ -46,7 +46,7 @@ struct kvm;
 struct kvm_vcpu;
 
 /* NULL with error set: what is missing, and the remedy. */
-struct kvm *kvm_new(struct memory *memory, GError **error);
+struct kvm *kvm_new(struct memory *memory, struct lock *machine_lock, GError **error);
 void kvm_free(struct kvm *kvm);
 /* Before vCPUs run under KVM again: the physical map as it is now.  Machine lock held. */
 void kvm_refresh(struct kvm *kvm);

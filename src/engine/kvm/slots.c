@@ -112,6 +112,7 @@ void kvm_refresh(struct kvm *kvm)
                         slot_add(kvm, slot);
         }
         g_array_free(wanted, TRUE);
+        kvm_shortcuts_follow(kvm);
 }
 
 /* Machine lock held, whichever thread. */

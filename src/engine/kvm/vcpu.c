@@ -280,6 +280,7 @@ static enum outcome enter(struct kvm_vcpu *vcpu)
         vcpu->exits++;
         __atomic_add_fetch(&vcpu->kvm->exits, 1, __ATOMIC_RELAXED);
         follow(vcpu);
+        kvm_shortcuts_late(vcpu->kvm);
         paravirt_steal_update(vcpu->cpu);
         if (result < 0 && problem != EINTR && problem != EAGAIN) {
                 kvm_vcpu_fail(vcpu, "KVM_RUN: %s", g_strerror(problem));
@@ -311,7 +312,10 @@ static bool unload(struct kvm_vcpu *vcpu)
 {
         if (!vcpu->loaded)
                 return true;
-        return finish_instruction(vcpu) && kvm_state_unload(vcpu);
+        if (!finish_instruction(vcpu))
+                return false;
+        kvm_shortcuts_catch_up(vcpu->kvm);
+        return kvm_state_unload(vcpu);
 }
 
 /* -- The loop ------------------------------------------------------------------------------------ */
@@ -429,6 +433,7 @@ struct kvm_vcpu *kvm_vcpu_new(struct kvm *kvm, struct cpu *cpu, GError **error)
                 kvm_vcpu_free(vcpu);
                 return NULL;
         }
+        kvm_shortcuts_add_ring(kvm, vcpu->run);
         if (!kvm_state_set_cpuid(vcpu, error)) {
                 kvm_vcpu_free(vcpu);
                 return NULL;
@@ -444,6 +449,8 @@ void kvm_vcpu_free(struct kvm_vcpu *vcpu)
                 dbt_set_kick(vcpu->cpu, NULL, NULL);
         if (vcpu->sampling)
                 timer_delete(vcpu->sampler);
+        if (vcpu->run)
+                kvm_shortcuts_lose_ring(vcpu->kvm, vcpu->run);
         if (vcpu->run)
                 munmap(vcpu->run, vcpu->kvm->run_bytes);
         if (vcpu->fd >= 0)
