@@ -8,4 +8,4 @@ test_scripts += \
         tests/check-man \
         tests/check-net \
         tests/check-style
-EXTRA_DIST += tests/gpr-allowed
+EXTRA_DIST += tests/gpr-allowed tests/soak/churn

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 lodger_SOURCES += \
+        src/cli/bench.c \
         src/cli/cli.h \
         src/cli/client.c \
         src/cli/client.h \
