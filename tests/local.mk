@@ -9,3 +9,6 @@ test_scripts += \
         tests/check-net \
         tests/check-style
 EXTRA_DIST += tests/gpr-allowed tests/soak/churn
+        tests/check-style \
+        tests/check-uefi
+EXTRA_DIST += tests/gpr-allowed

@@ -20,6 +20,7 @@ enum exit_status {
 };
 
 int bench_main(int argc, char **argv);
+int clone_main(int argc, char **argv);
 int create_main(int argc, char **argv);
 int delete_main(int argc, char **argv);
 int doctor_main(int argc, char **argv);
