@@ -7,8 +7,7 @@ test_scripts += \
         tests/check-includes \
         tests/check-man \
         tests/check-net \
-        tests/check-style
-EXTRA_DIST += tests/gpr-allowed tests/soak/churn
         tests/check-style \
         tests/check-uefi
 EXTRA_DIST += tests/gpr-allowed
+EXTRA_DIST += tests/soak/churn
