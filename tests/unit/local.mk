@@ -2,6 +2,7 @@
 # One line a test: its name; then, below, its sources.  Kept sorted.
 if HAVE_CHECK
 check_PROGRAMS += tests/unit/test_access
+check_PROGRAMS += tests/unit/test_agent
 check_PROGRAMS += tests/unit/test_check
 check_PROGRAMS += tests/unit/test_clock
 check_PROGRAMS += tests/unit/test_confined
@@ -43,6 +44,9 @@ endif
 
 tests_unit_test_access_SOURCES = tests/unit/test_access.c tests/unit/cpu_fixture.h
 tests_unit_test_access_LDADD = $(test_libs)
+
+tests_unit_test_agent_SOURCES = tests/unit/test_agent.c src/cli/agent.c src/cli/agent.h
+tests_unit_test_agent_LDADD = $(test_libs)
 
 tests_unit_test_check_SOURCES = tests/unit/test_check.c tests/unit/dbt_fixture.h
 tests_unit_test_check_LDADD = $(test_libs)
