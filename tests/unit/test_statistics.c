@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* test_statistics.c - the counters say what has happened, and why. */
 #include "dbt_fixture.h"
-#include "dbt/internal.h"
 #include "unit.h"
 
 /* The number in the line that starts with `name`; 0: there is no such line. */
