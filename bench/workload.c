@@ -48,7 +48,7 @@ static uint32_t next_random(uint32_t *state)
 
 /* -- Integer work ------------------------------------------------------------------------------ */
 
-__attribute__((noinline, noclone)) static unsigned fibonacci(unsigned n)
+__attribute__((noinline)) static unsigned fibonacci(unsigned n)
 {
         if (n < 2)
                 return n;

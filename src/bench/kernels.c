@@ -49,7 +49,7 @@ static uint64_t work_checksum(uint64_t count)
         return crc;
 }
 
-__attribute__((noinline, noclone)) static uint64_t tree_nodes(unsigned depth)
+__attribute__((noinline)) static uint64_t tree_nodes(unsigned depth)
 {
         uint64_t left;
 
