@@ -23,3 +23,4 @@ lodger_LDADD += src/bench/kernels.o
 BUILT_SOURCES += src/bench/guest_image.h
 CLEANFILES += src/bench/guest_image.h src/bench/guest.bin $(bench_objects)
 EXTRA_DIST += src/bench/guest.c src/bench/guest.ld src/bench/kernels.c src/bench/start.S
+src/cli/bench.$(OBJEXT): src/bench/guest_image.h
