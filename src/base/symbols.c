@@ -26,13 +26,19 @@ static const uint64_t FUNCTION_BYTES_MAX = 1 << 20;
 
 static void add(struct symbols *symbols, uint64_t address, const char *name)
 {
+        if (!address || !name || !*name)
+                return;
         struct symbol symbol = { address, g_string_chunk_insert(symbols->strings, name) };
-
-        if (address && *name)
-                g_array_append_val(symbols->table, symbol);
+        g_array_append_val(symbols->table, symbol);
 }
 
-/* Lines of "ADDRESS TYPE NAME", of which T, t, W and w are code (nm(1)). */
+static const char *name_of(char *text)
+{
+        text[strcspn(text, " \t\r")] = '\0';
+        return text;
+}
+
+/* Lines of "ADDRESS TYPE NAME", of which T, t, W and w are code (nm(1)); /proc/kallsyms has a module's name behind. */
 static void read_map(struct symbols *symbols, const char *text, gsize size)
 {
         const char *end = text + size;
@@ -43,7 +49,7 @@ static void read_map(struct symbols *symbols, const char *text, gsize size)
                 guint64 address = g_ascii_strtoull(line, &rest, 16);
 
                 if (rest != line && rest[0] == ' ' && rest[1] && strchr("TtWw", rest[1]) && rest[2] == ' ')
-                        add(symbols, address, g_strchomp(rest + 3));
+                        add(symbols, address, name_of(rest + 3));
                 g_free(line);
                 text = stop ? stop + 1 : end;
         }
@@ -142,7 +148,7 @@ struct symbols *symbols_load(const char *path, GError **error)
         g_mapped_file_unref(file);
         if (!symbols->table->len) {
                 g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
-                            _("%s: no functions in it; give the guest kernel's System.map, or a vmlinux that is not stripped"), path);
+                            _("%s: no functions in it; give the guest kernel's System.map or /proc/kallsyms, or a vmlinux that is not stripped"), path);
                 symbols_free(symbols);
                 return NULL;
         }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * symbols.h - names of a guest kernel's functions, from its System.map or from an ELF file with a symbol table.
+ * symbols.h - names of a guest kernel's functions, from its System.map, a copy of its /proc/kallsyms, or an
+ * ELF file with a symbol table.
  *
  * Read once and never changed, so any thread may look in it.
  */

@@ -13,7 +13,8 @@ static const char map[] = "0000000000000000 A fixed_percpu_data\n"
                           "ffffffff81000180 D some_data\n"
                           "ffffffff81000200 T entry_SYSCALL_64\n"
                           "not a line\n"
-                          "ffffffff81001000 W last";
+                          "ffffffff81001000 W last\n"
+                          "ffffffffc0001000 t in_module\t[module]";
 
 /* What is loaded from these bytes. */
 static struct symbols *load(const void *bytes, size_t size)
@@ -49,6 +50,7 @@ START_TEST(system_map)
         finds(symbols, 0xffffffff81000200, "entry_SYSCALL_64", 0);
         finds(symbols, 0xffffffff81001004, "last", 4);
         finds(symbols, 0xffffffff81200000, NULL, 0);
+        finds(symbols, 0xffffffffc0001010, "in_module", 0x10);
         finds(symbols, 0x400000, NULL, 0);
         ck_assert(symbols_address(symbols, "entry_SYSCALL_64", &address));
         ck_assert_uint_eq(address, 0xffffffff81000200);
