@@ -120,6 +120,7 @@ struct block {
         struct block_exit *incoming;
         struct block *hash_next;        /* Atomic: read without the lock */
         struct block *page_next[2];     /* lists of the pages it has bytes in */
+        struct block **page_link[2];    /* what points at it there */
         /* For check.c, in contexts with MODE_CHECK only. */
         bool callout;                   /* one instruction executed in C */
         bool vector;                    /* has x87, MMX or SSE instructions */
@@ -183,7 +184,7 @@ struct stubs {
 
 enum leave_reason { LEAVE_RIP = 0, LEAVE_CALLOUT = 1, LEAVE_EXCEPTION = 2, LEAVE_COMMIT = 3, LEAVE_ONE = 4, LEAVE_REASONS };
 
-enum { TRANSLATED_SLOTS = 1 << 14, HASH_BUCKETS = 1 << 15, PAGE_BUCKETS = 1 << 12 };
+enum { TRANSLATED_SLOTS = 1 << 17, HASH_BUCKETS = 1 << 15, PAGE_BUCKETS = 1 << 12 };
 
 struct dbt {
         struct memory *memory;
