@@ -148,7 +148,8 @@ struct symbols *symbols_load(const char *path, GError **error)
         g_mapped_file_unref(file);
         if (!symbols->table->len) {
                 g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
-                            _("%s: no functions in it; give the guest kernel's System.map or /proc/kallsyms, or a vmlinux that is not stripped"), path);
+                            _("%s: no functions in it; give the guest kernel's System.map or /proc/kallsyms, or a vmlinux "
+                              "that is not stripped"), path);
                 symbols_free(symbols);
                 return NULL;
         }
