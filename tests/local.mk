@@ -10,3 +10,4 @@ test_scripts += \
         tests/check-style \
         tests/check-uefi
 EXTRA_DIST += tests/gpr-allowed
+EXTRA_DIST += tests/soak/churn

@@ -6,7 +6,9 @@ lodger_core_SOURCES += \
         src/base/log.c \
         src/base/log.h \
         src/base/state.c \
-        src/base/state.h
+        src/base/state.h \
+        src/base/symbols.c \
+        src/base/symbols.h
 
 lodger_gpr_SOURCES += \
         src/base/lock.c \

@@ -28,6 +28,7 @@ enum { GUEST_ERRORS_PER_SECOND = 20 };
 
 static struct lock log_lock = { PTHREAD_MUTEX_INITIALIZER, LOCK_RANK_LOG, "log" };
 static int trace_fd = STDERR_FILENO;
+static const char *profile_file;        /* interned; set before vCPUs start */
 
 static const struct {
         const char *name;
@@ -162,6 +163,12 @@ bool trace_parse(const char *list, const char **bad)
         for (char **word = words; ok && *word != NULL; word++) {
                 int i = 0;
 
+                if (g_str_has_prefix(*word, "profile:") && (*word)[strlen("profile:")] != '\0') {
+                        profile_file = g_intern_string(*word + strlen("profile:"));
+                        mask |= 1u << TRACE_PROFILE;
+                        continue;
+                }
+
                 if (strcmp(*word, "all") == 0) {
                         mask |= (1u << TRACE_COUNT) - 1;
                         continue;
@@ -181,6 +188,8 @@ bool trace_parse(const char *list, const char **bad)
                 trace_mask |= mask;
         return ok;
 }
+
+const char *trace_profile_file(void) { return profile_file; }
 
 char *trace_describe(void)
 {

@@ -25,6 +25,7 @@
         X(EXCEPTION, "exception", "guest exceptions and how they are delivered") \
         X(MMU, "mmu", "control registers, TLB fills and flushes") \
         X(MSR, "msr", "model-specific registers and CPUID") \
+        X(PROFILE, "profile", "where the guest's time went, sampled, at the end; profile:FILE: to FILE") \
         X(GUEST, "guest", "what the guest did against a datasheet") \
         X(BOOT, "boot", "firmware, kernel images and tables")
 
@@ -43,8 +44,10 @@ extern uint32_t trace_mask;
 
 void trace_write(enum trace_category category, const char *format, ...)
         __attribute__((format(printf, 2, 3)));
-/* Parses "block,irq" or "all".  False and the offending word in *bad when a name is unknown. */
+/* Parses "block,irq", "profile:FILE" or "all".  False and the offending word in *bad when a name is unknown. */
 bool trace_parse(const char *list, const char **bad);
+/* FILE of "profile:FILE", or NULL. */
+const char *trace_profile_file(void);
 /* Sends traces to PATH instead of standard error.  False with errno set on failure. */
 bool trace_open(const char *path);
 /* The categories and what they show, one a line; caller frees. */

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 lodger_SOURCES += \
+        src/cli/bench.c \
         src/cli/agent.c \
         src/cli/agent.h \
         src/cli/cli.h \

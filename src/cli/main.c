@@ -50,6 +50,7 @@ static const struct command {
         { "image", image_main, N_("make, check, copy and change disk images") },
         { "info", info_main, N_("show the devices of a machine and their registers") },
         { "stats", stats_main, N_("show the counters of a machine") },
+        { "bench", bench_main, N_("show what guests cost on this host, beside the bare CPU and QEMU") },
         { "doctor", doctor_main, N_("tell whether this host can run machines, and what to do if not") },
         { "version", version_main, N_("print the version") },
         { "help", help_main, N_("show this list, or help on one command") },

@@ -55,6 +55,7 @@ static void page_read(struct cpu *cpu, gpa_t gpa, uint8_t *to, unsigned size)
                 return;
         }
         cpu_host_begin(cpu);
+        uint64_t begin = cpu_device_begin(cpu);
         while (size) {
                 unsigned piece = mmio_piece(size);
                 uint64_t value = memory_mmio_read(cpu->memory, gpa, piece);
@@ -63,11 +64,13 @@ static void page_read(struct cpu *cpu, gpa_t gpa, uint8_t *to, unsigned size)
                 to += piece;
                 size -= piece;
         }
+        cpu_device_end(cpu, begin, &cpu->counts.device_reads);
 }
 
 static void page_write(struct cpu *cpu, gpa_t gpa, const uint8_t *from, unsigned size)
 {
         struct page_info page = memory_page(cpu->memory, gpa);
+        uint64_t begin;
 
         switch (page.kind) {
         case PAGE_RAM:
@@ -82,6 +85,7 @@ static void page_write(struct cpu *cpu, gpa_t gpa, const uint8_t *from, unsigned
                 break;
         default:
                 cpu_host_begin(cpu);
+                begin = cpu_device_begin(cpu);
                 while (size) {
                         unsigned piece = mmio_piece(size);
                         uint64_t value = 0;
@@ -91,6 +95,7 @@ static void page_write(struct cpu *cpu, gpa_t gpa, const uint8_t *from, unsigned
                         from += piece;
                         size -= piece;
                 }
+                cpu_device_end(cpu, begin, &cpu->counts.device_writes);
                 break;
         }
 }

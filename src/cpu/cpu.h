@@ -154,6 +154,22 @@ struct cpu_paravirt {
         uint64_t steal_tsc;             /* host side: when that was */
 };
 
+/* What a vCPU has cost, for `lodger stats`.  Its own thread counts; others may read.  Atomic, relaxed. */
+struct cpu_counts {
+        uint64_t walks;                 /* page walks: fills of the TLB, and faults */
+        uint64_t address_spaces;        /* loads of CR3 */
+        uint64_t flushes;               /* of everything, for other reasons */
+        uint64_t page_flushes;          /* INVLPG */
+        uint64_t device_reads, device_writes;   /* ports and memory of devices */
+        uint64_t device_cycles;         /* host cycles in them, waiting for the machine lock included */
+        bool in_device;
+};
+
+static inline void cpu_count(uint64_t *counter, uint64_t n)
+{
+        __atomic_store_n(counter, __atomic_load_n(counter, __ATOMIC_RELAXED) + n, __ATOMIC_RELAXED);
+}
+
 struct cpu;
 struct cpu_model;
 struct lapic;
@@ -227,6 +243,7 @@ struct cpu {
         struct lapic *lapic;            /* NULL: none */
         struct cpu_env env;
         void *engine;                   /* the engine's own part */
+        struct cpu_counts counts;
         struct tlb_view tlb[2];         /* [0] supervisor, [1] user */
         /* Where instructions see the bytes of an access that RAM cannot serve directly. */
         uint8_t bounce[1024] __attribute__((aligned(64)));
@@ -336,12 +353,29 @@ void cpu_exclusive_end(struct cpu *cpu);
 /* debug.c: matches an I/O access against the debug registers. */
 void cpu_debug_note_io(struct cpu *cpu, uint16_t port, unsigned size);
 
+/* Around what a device does for the guest. */
+static inline uint64_t cpu_device_begin(struct cpu *cpu)
+{
+        __atomic_store_n(&cpu->counts.in_device, true, __ATOMIC_RELAXED);
+        return __builtin_ia32_rdtsc();
+}
+
+static inline void cpu_device_end(struct cpu *cpu, uint64_t begin, uint64_t *counter)
+{
+        cpu_count(counter, 1);
+        cpu_count(&cpu->counts.device_cycles, __builtin_ia32_rdtsc() - begin);
+        __atomic_store_n(&cpu->counts.in_device, false, __ATOMIC_RELAXED);
+}
+
 static inline uint32_t cpu_io_read(struct cpu *cpu, uint16_t port, unsigned size)
 {
         if (cpu->debug_io)
                 cpu_debug_note_io(cpu, port, size);
         cpu_host_begin(cpu);
-        return cpu->env.io_read(cpu->env.opaque, port, size);
+        uint64_t begin = cpu_device_begin(cpu);
+        uint32_t value = cpu->env.io_read(cpu->env.opaque, port, size);
+        cpu_device_end(cpu, begin, &cpu->counts.device_reads);
+        return value;
 }
 
 /* The guest's TSC. */
@@ -358,7 +392,9 @@ static inline void cpu_io_write(struct cpu *cpu, uint16_t port, uint32_t value, 
         if (cpu->debug_io)
                 cpu_debug_note_io(cpu, port, size);
         cpu_host_begin(cpu);
+        uint64_t begin = cpu_device_begin(cpu);
         cpu->env.io_write(cpu->env.opaque, port, value, size);
+        cpu_device_end(cpu, begin, &cpu->counts.device_writes);
 }
 
 #endif

@@ -52,6 +52,12 @@ static bool long_mode_allows(const struct cpu *cpu, uint64_t cr0)
         return !(cr0 & CR0_PG) || (cpu->cr4 & CR4_PAE);
 }
 
+static void flush_all(struct cpu *cpu)
+{
+        cpu_count(&cpu->counts.flushes, 1);
+        tlb_flush(cpu, true);
+}
+
 static bool write_cr0(struct cpu *cpu, uint64_t value)
 {
         uint64_t changed;
@@ -71,7 +77,7 @@ static bool write_cr0(struct cpu *cpu, uint64_t value)
                 cpu->efer = value & CR0_PG ? cpu->efer | EFER_LMA : cpu->efer & ~(uint64_t)EFER_LMA;
         cpu->cr0 = value;
         if (changed & (CR0_PG | CR0_WP | CR0_PE))
-                tlb_flush(cpu, true);
+                flush_all(cpu);
         cpu_mode_changed(cpu);
         return true;
 }
@@ -85,6 +91,7 @@ static bool write_cr3(struct cpu *cpu, uint64_t value)
         if (pae && !paging_load_pdptes(cpu, value))
                 return general_protection(cpu);
         cpu->cr3 = value;
+        cpu_count(&cpu->counts.address_spaces, 1);
         tlb_flush(cpu, false);
         return true;
 }
@@ -125,7 +132,7 @@ static bool write_cr4(struct cpu *cpu, uint64_t value)
         if (changed & CR4_DE)
                 cpu_debug_changed(cpu);
         if (changed & (paging | CR4_SMAP | CR4_PCIDE))
-                tlb_flush(cpu, true);
+                flush_all(cpu);
         cpu_mode_changed(cpu);
         return true;
 }

@@ -215,6 +215,7 @@ bool exec_invlpg(struct cpu *cpu, const struct insn *insn)
         operand_address(cpu, insn, &offset);
         if (!cpu_code64(cpu) || insn->segment == SEG_FS || insn->segment == SEG_GS)
                 offset += cpu->seg[insn->segment].base;
+        cpu_count(&cpu->counts.page_flushes, 1);
         tlb_flush_page(cpu, cpu_code64(cpu) ? offset : (uint32_t)offset);
         return true;
 }

@@ -177,6 +177,10 @@ enum decode_result {
 enum decode_result insn_decode(struct insn *insn, const uint8_t *bytes, size_t available, uint64_t mode,
                                const uint64_t features[2]);
 
+/* The table's rows, for counting by them. */
+enum { OPCODE_ROWS_MAX = 2560 };
+extern const struct opcode opcode_rows[];
+static inline unsigned opcode_row(const struct opcode *opcode) { return (unsigned)(opcode - opcode_rows); }
 /* Tables for tests: calls fn for every row, in table order. */
 void opcode_each(void (*fn)(const struct opcode *opcode, void *opaque), void *opaque);
 

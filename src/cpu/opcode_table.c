@@ -172,6 +172,7 @@ const struct opcode_choice opcode_choices[ROW_COUNT] = {
 #define X3(insn, a, b, c, note) NAMED(#insn, #insn " " #a "," #b "," #c " " note, OPERAND_##a, OPERAND_##b, OPERAND_##c)
 #define X4(insn, a, b, c, d, note) \
         NAMED(#insn, #insn " " #a "," #b "," #c "," #d " " note, OPERAND_##a, OPERAND_##b, OPERAND_##c, OPERAND_##d)
+_Static_assert((int)ROW_COUNT <= (int)OPCODE_ROWS_MAX, "counters by row have no room");
 const struct opcode opcode_rows[ROW_COUNT] = {
 #include "cpu/opcodes.def"
 };

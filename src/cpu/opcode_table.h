@@ -60,7 +60,6 @@ struct opcode_choice {
 };
 
 /* Rows in table order; each opcode's list ends with a row without a name that admits everything. */
-extern const struct opcode opcode_rows[];
 extern const struct opcode_choice opcode_choices[];
 /* [map << 8 | code]: number of the first row plus one, 0 when there is none; INDEX_MODRM. */
 extern const uint16_t opcode_index[MAPS * 256];

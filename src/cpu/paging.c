@@ -265,6 +265,7 @@ bool cpu_translate(struct cpu *cpu, gva_t linear, unsigned access, struct transl
                 };
                 return true;
         }
+        cpu_count(&cpu->counts.walks, 1);
         do {
                 if (!walk_tables(cpu, linear, &walk, &error)) {
                         translation->error = error | access_error(cpu, access);

@@ -133,6 +133,7 @@ const struct state_field cpu_state[] = {
         STATE_SKIP(struct cpu, lapic, "host pointer"),
         STATE_SKIP(struct cpu, env, "host pointers"),
         STATE_SKIP(struct cpu, engine, "host pointer"),
+        STATE_SKIP(struct cpu, counts, "of this process"),
         STATE_SKIP(struct cpu, tlb, "derived: a cache"),
         STATE_SKIP(struct cpu, bounce, "scratch within one instruction"),
         STATE_END

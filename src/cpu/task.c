@@ -300,6 +300,7 @@ bool task_switch(struct cpu *cpu, uint16_t selector, enum task_switch_reason rea
                 if ((cpu->cr4 & CR4_PAE) && !paging_load_pdptes(cpu, image.cr3))
                         return cpu_raise_error(cpu, EXC_GP, ext);
                 cpu->cr3 = image.cr3;
+                cpu_count(&cpu->counts.address_spaces, 1);
                 tlb_flush(cpu, false);
         }
         if (!load_segments(cpu, &image, ext) || (event->has_error && !push_error(cpu, event, format)))

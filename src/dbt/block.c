@@ -68,7 +68,12 @@ static void page_add(struct dbt *dbt, uint64_t page, struct block *block)
 {
         struct code_page **slot = page_slot(dbt, page);
         g_assert(*slot);                /* block_page_arm() was asked */
-        block->page_next[page_side(block, page)] = (*slot)->blocks;
+        unsigned side = page_side(block, page);
+        struct block *first = (*slot)->blocks;
+        block->page_next[side] = first;
+        block->page_link[side] = &(*slot)->blocks;
+        if (first)
+                first->page_link[page_side(first, page)] = &block->page_next[side];
         (*slot)->blocks = block;
 }
 
@@ -82,13 +87,15 @@ static void page_forget(struct dbt *dbt, struct code_page **slot)
         g_free(empty);
 }
 
+/* Without a walk: a library's page has blocks for each address that it was ever mapped at, thousands of them. */
 static void page_remove(struct dbt *dbt, uint64_t page, struct block *block)
 {
         struct code_page **slot = page_slot(dbt, page);
-        struct block **at = &(*slot)->blocks;
-        while (*at != block)
-                at = &(*at)->page_next[page_side(*at, page)];
-        *at = block->page_next[page_side(block, page)];
+        unsigned side = page_side(block, page);
+        struct block *next = block->page_next[side];
+        *block->page_link[side] = next;
+        if (next)
+                next->page_link[page_side(next, page)] = block->page_link[side];
         if (!(*slot)->blocks)
                 page_forget(dbt, slot);
 }

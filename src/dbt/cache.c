@@ -76,13 +76,13 @@ static size_t block_room(const struct cache *cache)
         return (size_t)(cache->chunk[0].end - cache->chunk[0].start) / BLOCK_ALIGN * sizeof(struct block *);
 }
 
-bool cache_init(struct cache *cache, uint64_t bytes, GError **error)
+bool cache_init(struct cache *cache, uint64_t bytes, bool anonymous, GError **error)
 {
         size_t guesses = bytes / GUESSES_SHARE;
 
         cache->bytes = bytes;
         cache->mapping_bytes = 2 * bytes + guesses;
-        int fd = open_backing(bytes);
+        int fd = anonymous ? -1 : open_backing(bytes);
         uint8_t *at = mmap(NULL, cache->mapping_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
         bool mapped = at != MAP_FAILED && map_twice(cache, at, fd) &&
                       mmap(at + 2 * bytes, guesses, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) != MAP_FAILED;

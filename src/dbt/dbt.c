@@ -13,6 +13,7 @@
 #include "cpu/lapic.h"
 #include "cpu/paravirt.h"
 #include "dbt/check.h"
+#include "dbt/profile.h"
 #include "dbt/slow.h"
 
 enum { DEFAULT_CACHE_BYTES = 32 << 20, HELPER_STACK_BYTES = 256 * 1024 };
@@ -61,7 +62,7 @@ char *dbt_why_not(void)
         struct cache cache = { 0 };
         GError *error = NULL;
 
-        if (!cache_init(&cache, 1 << 20, &error)) {
+        if (!cache_init(&cache, 1 << 20, false, &error)) {
                 char *why = g_strdup(error->message);
                 g_error_free(error);
                 return why;
@@ -136,10 +137,13 @@ struct dbt *dbt_new(struct memory *memory, const struct dbt_options *options, GE
         if (options)
                 dbt->options = *options;
         uint64_t bytes = dbt->options.cache_bytes ? dbt->options.cache_bytes : DEFAULT_CACHE_BYTES;
-        if (!cache_init(&dbt->cache, bytes, error)) {
+        if (!profile_new(&dbt->profile, &dbt->options, error) || !cache_init(&dbt->cache, bytes, dbt->options.perf_map, error)) {
+                profile_free(dbt->profile, NULL);
                 g_free(dbt);
                 return NULL;
         }
+        dbt->started_tsc = __builtin_ia32_rdtsc();
+        dbt->started_ns = (uint64_t)g_get_monotonic_time() * 1000;
         dbt->bmi2 = host_has_bmi2() && !dbt->options.no_bmi2;
         dbt->xsave = host_has_xsave();
         /* x87 and SSE come from the image; AVX and AVX-512 upper parts are made clean, or every legacy SSE
@@ -166,6 +170,7 @@ void dbt_free(struct dbt *dbt)
 {
         if (!dbt)
                 return;
+        profile_free(dbt->profile, dbt);
         dbt_flush(dbt);
         block_forget_pages(dbt);
         cache_fini(&dbt->cache);
@@ -188,15 +193,6 @@ void dbt_forget(struct dbt *dbt)
         translator_lock(dbt);
         dbt_flush(dbt);
         translator_unlock(dbt);
-}
-
-uint64_t dbt_counter(const struct dbt *dbt, enum dbt_counter counter)
-{
-        uint64_t sum = __atomic_load_n(&dbt->counter[counter], __ATOMIC_RELAXED);
-
-        for (guint i = 0; i < dbt->cpus->len; i++)
-                sum += __atomic_load_n(&dbt_cpu(g_ptr_array_index(dbt->cpus, i))->counter[counter], __ATOMIC_RELAXED);
-        return sum;
 }
 
 /* -- vCPUs ------------------------------------------------------------------------------------- */
@@ -264,6 +260,7 @@ void dbt_cpu_free(struct cpu *cpu)
         pthread_mutex_destroy(&dcpu->wait_mutex);
         pthread_cond_destroy(&dcpu->wait);
         g_free(dcpu->check);
+        profile_cpu_free(dcpu);
         munmap(dcpu->stack, dcpu->mapping_bytes);
 }
 
@@ -325,7 +322,18 @@ static void make_room(struct dbt_cpu *dcpu)
         }
 }
 
-struct block *dbt_slow_translate(struct cpu *cpu, const struct context *context, uint64_t rip, gpa_t gpa)
+/* Whether the same was translated before: by a hash, so that now and then it is mistaken. */
+static bool translated_before(struct dbt *dbt, const struct context *context, uint64_t rip, gpa_t gpa)
+{
+        uint64_t hash = ((rip ^ gpa << 20 ^ context->id) * 0x9e3779b97f4a7c15u) | 1;
+        uint32_t *slot = &dbt->translated[hash >> 40 & (TRANSLATED_SLOTS - 1)];
+        bool before = *slot == (uint32_t)hash;
+
+        *slot = (uint32_t)hash;
+        return before;
+}
+
+static struct block *slow_translate(struct cpu *cpu, const struct context *context, uint64_t rip, gpa_t gpa)
 {
         struct dbt_cpu *dcpu = dbt_cpu(cpu);
         struct dbt *dbt = dcpu->dbt;
@@ -358,12 +366,28 @@ struct block *dbt_slow_translate(struct cpu *cpu, const struct context *context,
                         block->dead = true;     /* run once: its bytes may be others next time */
                 else if (block)
                         block_insert(dbt, block);
+                if (block && !device && translated_before(dbt, context, rip, gpa))
+                        dbt_count_locked(dbt, DBT_COUNT_AGAIN, 1);
+                if (block && dbt->profile)
+                        profile_map_block(dbt->profile, cpu, block);
                 dbt_publish(dbt);
                 break;
         }
         translator_unlock(dbt);
         if (block && TRACE_ON(BLOCK))
                 dbt_dump_block(dbt, block);
+        return block;
+}
+
+struct block *dbt_slow_translate(struct cpu *cpu, const struct context *context, uint64_t rip, gpa_t gpa)
+{
+        struct dbt_cpu *dcpu = dbt_cpu(cpu);
+        uint64_t begin = __builtin_ia32_rdtsc();
+
+        __atomic_store_n(&dcpu->translating, true, __ATOMIC_RELAXED);
+        struct block *block = slow_translate(cpu, context, rip, gpa);
+        __atomic_store_n(&dcpu->translating, false, __ATOMIC_RELAXED);
+        counter_add(&dcpu->translating_cycles, __builtin_ia32_rdtsc() - begin);
         return block;
 }
 
@@ -456,10 +480,13 @@ void dbt_trace_enter(struct cpu *cpu, const struct block *block)
 void dbt_thread_enter(struct cpu *cpu)
 {
         dbt_signals_thread_enter(cpu);
+        if (dbt_cpu(cpu)->dbt->profile)
+                profile_thread_enter(cpu);
 }
 
 void dbt_thread_leave(void)
 {
+        profile_thread_leave();
         dbt_signals_thread_leave();
         paravirt_thread_leave();
 }

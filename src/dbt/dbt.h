@@ -20,11 +20,14 @@ struct dbt_options {
         bool check;             /* run every block twice and compare (check.c) */
         bool no_bmi2;           /* as on a host without BMI2 (tests) */
         uint64_t cache_bytes;   /* 0: default, 32 MiB */
+        const char *symbols;    /* of the guest's kernel, for profiles: System.map or vmlinux; NULL: none */
+        bool perf_map;          /* tell the host's profilers about translated code */
 };
 
 /* Counters: id, text for people. */
 #define DBT_COUNTERS(X) \
         X(BLOCKS, "blocks translated") \
+        X(AGAIN, "blocks translated again: dropped before") \
         X(INSNS, "instructions translated") \
         X(CODE_BYTES, "bytes of code emitted") \
         X(LINKS, "blocks chained") \
@@ -102,5 +105,9 @@ void dbt_flush(struct dbt *dbt);
 /* The same on any thread, while no vCPU runs: memory was written by other means. */
 void dbt_forget(struct dbt *dbt);
 uint64_t dbt_counter(const struct dbt *dbt, enum dbt_counter counter);
+/* Adds lines of text, "group: what: number", for all that is counted; any thread. */
+void dbt_statistics(const struct dbt *dbt, GPtrArray *lines);
+/* Host time stamps to milliseconds, as the host's clock has gone since the translator was made. */
+uint64_t dbt_cycles_ms(const struct dbt *dbt, uint64_t cycles);
 
 #endif

@@ -63,6 +63,7 @@ static bool deliver_exception(struct cpu *cpu)
                 return false;
         }
         dbt_count(dcpu, DBT_COUNT_EXCEPTIONS, 1);
+        counter_add(&dcpu->exceptions[cpu->exception.vector % 32], 1);
         dbt_trace_exception(cpu);
         cpu->shadow = 0;
         cpu_deliver_exception(cpu);

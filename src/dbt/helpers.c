@@ -52,6 +52,8 @@ uint64_t dbt_callout(struct cpu *cpu, const struct callout *callout)
         cpu->shadow = 0;                /* it was for this instruction; the handler may inhibit the next */
         dcpu->last_callout = callout;
         dbt_count(dcpu, DBT_COUNT_CALLOUTS, 1);
+        if (callout->insn.opcode)
+                counter_add(&dcpu->callouts[opcode_row(callout->insn.opcode)], 1);
         if (!callout->handler(cpu, &callout->insn))
                 return LEAVE_EXCEPTION;
         cpu->rip = cpu->next_rip;

@@ -122,6 +122,7 @@ struct block {
         struct block_exit *incoming;
         struct block *hash_next;        /* Atomic: read without the lock */
         struct block *page_next[2];     /* lists of the pages it has bytes in */
+        struct block **page_link[2];    /* what points at it there */
         /* For check.c, in contexts with MODE_CHECK only. */
         bool callout;                   /* one instruction executed in C */
         bool vector;                    /* has x87, MMX or SSE instructions */
@@ -185,7 +186,7 @@ struct stubs {
 
 enum leave_reason { LEAVE_RIP = 0, LEAVE_CALLOUT = 1, LEAVE_EXCEPTION = 2, LEAVE_COMMIT = 3, LEAVE_ONE = 4, LEAVE_REASONS };
 
-enum { HASH_BUCKETS = 1 << 17, PAGE_BUCKETS = 1 << 12 };
+enum { TRANSLATED_SLOTS = 1 << 17, HASH_BUCKETS = 1 << 17, PAGE_BUCKETS = 1 << 12 };
 
 struct dbt {
         struct memory *memory;
@@ -203,6 +204,9 @@ struct dbt {
         struct memory_listener listener;
         uint64_t counter[DBT_COUNTS];   /* what is counted under the lock; atomic, relaxed */
         gpa_t unguessable[UNGUESSABLE_SLOTS];   /* instructions whose guesses were wrong too often; hashed, newest stay.  Atomic */
+        uint32_t translated[TRANSLATED_SLOTS];  /* hashes of what has been translated before */
+        uint64_t started_tsc, started_ns;       /* one instant by both clocks */
+        struct profile *profile;        /* NULL: no profile and no map of translated code */
         bool bmi2, xsave;
         bool smp;                       /* there are several vCPUs; set before any runs */
         bool published;                 /* for ThreadSanitizer: dbt_publish() */
@@ -267,14 +271,21 @@ struct dbt_cpu {
         size_t mapping_bytes;
         pthread_mutex_t wait_mutex;
         pthread_cond_t wait;
+        /* What only statistics and profiles look at. */
+        uint64_t exceptions[32];        /* delivered, by vector; atomic, relaxed */
+        uint64_t translating_cycles;    /* of the host, in dbt_slow_translate(); likewise */
+        bool translating;
+        struct profile_cpu *profile;    /* NULL: not sampled (profile.c) */
         struct jc_entry jc[JC_ENTRIES] __attribute__((aligned(64)));
+        uint64_t callouts[OPCODE_ROWS_MAX];     /* by row of the opcode table; atomic, relaxed */
 };
 
 static inline struct dbt_cpu *dbt_cpu(struct cpu *cpu) { return (struct dbt_cpu *)cpu; }
 
 /* -- cache.c ----------------------------------------------------------------------------------- */
 
-bool cache_init(struct cache *cache, uint64_t bytes, GError **error);
+/* anonymous: of shared memory without a file, which host profilers take for generated code. */
+bool cache_init(struct cache *cache, uint64_t bytes, bool anonymous, GError **error);
 void cache_fini(struct cache *cache);
 /* Space for `need` bytes in the current chunk; moves to the next chunk, whose blocks the caller has
  * dropped (dbt_evict_chunk), when there is none. */

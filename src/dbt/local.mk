@@ -9,9 +9,12 @@ lodger_core_SOURCES += \
         src/dbt/dump.c \
         src/dbt/emit.h \
         src/dbt/internal.h \
+        src/dbt/profile.c \
+        src/dbt/profile.h \
         src/dbt/signals.c \
         src/dbt/slow.h \
         src/dbt/smp.c \
+        src/dbt/statistics.c \
         src/dbt/stubs.c \
         src/dbt/translate.c \
         src/dbt/translate.h \

@@ -146,6 +146,8 @@ struct engine *engine_new(const char *name, struct memory *memory, const struct 
         if (options) {
                 dbt_options.check = options->check;
                 dbt_options.cache_bytes = options->cache_bytes;
+                dbt_options.symbols = options->symbols;
+                dbt_options.perf_map = options->perf_map;
         }
         struct dbt *dbt = dbt_new(memory, &dbt_options, error);
         if (!dbt)
@@ -466,18 +468,28 @@ void engine_free(struct engine *engine)
 
 static int compare_lines(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
 
+/* CPU time that vCPUs' threads have had, in milliseconds. */
+static uint64_t vcpu_time_ms(const struct engine *engine)
+{
+        uint64_t ns = 0;
+
+        for (guint i = 0; i < engine->vcpus->len; i++) {
+                const struct vcpu *vcpu = g_ptr_array_index(engine->vcpus, i);
+                struct timespec t;
+                clockid_t clock;
+
+                if (vcpu->started && !pthread_getcpuclockid(vcpu->thread, &clock) && !clock_gettime(clock, &t))
+                        ns += (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+        }
+        return ns / 1000000;
+}
+
 char *engine_statistics(struct engine *engine)
 {
-        static const char *const names[] = {
-#define X(id, text) text,
-                DBT_COUNTERS(X)
-#undef X
-        };
         GPtrArray *lines = g_ptr_array_new_with_free_func(g_free);
 
-        for (unsigned i = 0; i < DBT_COUNTS; i++)
-                g_ptr_array_add(lines, g_strdup_printf("%s: %llu\n", names[i],
-                                                       (unsigned long long)dbt_counter(engine->dbt, (enum dbt_counter)i)));
+        dbt_statistics(engine->dbt, lines);
+        g_ptr_array_add(lines, g_strdup_printf("time: all of vCPUs' threads, ms: %llu\n", (unsigned long long)vcpu_time_ms(engine)));
         if (engine->kvm)
                 g_ptr_array_add(lines, g_strdup_printf("exits: kvm: %llu\n", (unsigned long long)kvm_exits(engine->kvm)));
         g_ptr_array_sort(lines, compare_lines);

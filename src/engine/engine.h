@@ -19,6 +19,8 @@ struct engine;
 struct engine_options {
         bool check;                     /* run each block twice and compare */
         uint64_t cache_bytes;           /* translated code; 0: default */
+        const char *symbols;            /* of the guest's kernel, for profiles; NULL: none */
+        bool perf_map;                  /* tell the host's profilers about translated code */
         /* A vCPU thread, without locks: check found a difference, has reported it, and the vCPU will not run on. */
         void (*check_failed)(void *opaque);
         /* A vCPU thread, without locks: the machine has moved to another engine by itself.  May be NULL. */

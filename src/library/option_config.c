@@ -52,6 +52,8 @@ void options_config(const struct option_set *set, struct machine_config *config)
         config->debug_exit = options_flag(set, OPTION_DEBUG_EXIT);
         config->debug_consoles = list_new(set, OPTION_DEBUG_CONSOLE);
         config->check = options_flag(set, OPTION_CHECK);
+        config->symbols = text(set, OPTION_SYMBOLS);
+        config->perf_map = options_flag(set, OPTION_PERF_MAP);
 }
 
 void options_config_clear(struct machine_config *config)

@@ -71,6 +71,9 @@
           N_("let GDB debug the guest through ADDR, [HOST:]PORT or unix:PATH")) \
         X(TRACE, "trace", TEXT, NONE, MACHINE, any, N_("LIST"), N_("trace these categories, separated by commas, or all")) \
         X(TRACE_FILE, "trace-file", TEXT, FILE, MACHINE, any, N_("FILE"), N_("write traces to FILE (default: standard error)")) \
+        X(SYMBOLS, "symbols", TEXT, FILE, MACHINE, any, N_("FILE"), \
+          N_("names for --trace=profile and --perf-map: the guest kernel's System.map or vmlinux")) \
+        X(PERF_MAP, "perf-map", FLAG, NONE, RUN, flag, NULL, N_("write /tmp/perf-PID.map: names of translated code for perf(1)")) \
         X(CHECK, "check", FLAG, NONE, MACHINE, flag, NULL, N_("run each block twice, optimised and step by step, and compare"))
 
 #endif

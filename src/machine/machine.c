@@ -314,6 +314,7 @@ struct machine *machine_new(const struct machine_config *config, GError **error)
 {
         struct machine *machine = g_new0(struct machine, 1);
         struct engine_options options = { .check = config->check, .check_failed = machine_check_failed, .opaque = machine,
+                                          .symbols = config->symbols, .perf_map = config->perf_map,
                                           .moved = machine_moved, .machine_lock = &machine->lock };
         struct cpu_env cpu_env = { 0 };
 

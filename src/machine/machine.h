@@ -37,6 +37,8 @@ struct machine_config {
         bool debug_exit;
         GPtrArray *debug_consoles;      /* of char *: "FILE[,port=0xe9]" */
         bool check;
+        char *symbols;                  /* of the guest's kernel, for profiles; NULL: none */
+        bool perf_map;                  /* tell the host's profilers about translated code */
 };
 
 /* How the machine ended; the process's exit status follows from it. */

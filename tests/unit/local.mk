@@ -38,6 +38,8 @@ check_PROGRAMS += tests/unit/test_ps2
 check_PROGRAMS += tests/unit/test_segment
 check_PROGRAMS += tests/unit/test_snapshot
 check_PROGRAMS += tests/unit/test_state
+check_PROGRAMS += tests/unit/test_statistics
+check_PROGRAMS += tests/unit/test_symbols
 check_PROGRAMS += tests/unit/test_traps
 check_PROGRAMS += tests/unit/test_uart
 endif
@@ -185,6 +187,12 @@ tests_unit_test_rtc_LDADD = $(test_libs)
 
 tests_unit_test_state_SOURCES = tests/unit/test_state.c
 tests_unit_test_state_LDADD = $(test_libs)
+
+tests_unit_test_statistics_SOURCES = tests/unit/test_statistics.c tests/unit/dbt_fixture.h tests/unit/unit.h
+tests_unit_test_statistics_LDADD = $(test_libs)
+
+tests_unit_test_symbols_SOURCES = tests/unit/test_symbols.c tests/unit/unit.h
+tests_unit_test_symbols_LDADD = $(test_libs)
 
 tests_unit_test_traps_SOURCES = tests/unit/test_traps.c
 tests_unit_test_traps_LDADD = $(test_libs)
