@@ -23,6 +23,7 @@ int create_main(int argc, char **argv);
 int delete_main(int argc, char **argv);
 int doctor_main(int argc, char **argv);
 int eject_main(int argc, char **argv);
+int fork_main(int argc, char **argv);
 int image_main(int argc, char **argv);
 int engine_main(int argc, char **argv);
 int info_main(int argc, char **argv);

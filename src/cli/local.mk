@@ -7,6 +7,7 @@ lodger_SOURCES += \
         src/cli/define.c \
         src/cli/doctor.c \
         src/cli/eject.c \
+        src/cli/fork.c \
         src/cli/image.c \
         src/cli/image.h \
         src/cli/image_print.c \
@@ -32,6 +33,7 @@ lodger_SOURCES += \
         src/cli/snapshot_show.c \
         src/cli/snapshot_show.h \
         src/cli/start.c \
+        src/cli/start.h \
         src/cli/stats.c \
         src/cli/stop.c \
         src/cli/type.c

@@ -5,6 +5,11 @@
 
 #include "library/options.h"
 
+/* What `fork` got of the machine that this one goes on from. */
+struct session_fork {
+        int state_fd, memory_fd;
+};
+
 struct session {
         const char *command;            /* for messages */
         const struct option_set *options;       /* checked by session_check() */
@@ -13,6 +18,7 @@ struct session {
         void *opaque;
         /* It will run without whoever started it: a machine that cannot be controlled then is useless. */
         bool detached;
+        const struct session_fork *fork;        /* NULL: not one */
 };
 
 /* Everything that can be found wrong before a machine is made; traces go where they are told from then on. */

@@ -17,6 +17,7 @@
 #include "base/i18n.h"
 #include "cli/cli.h"
 #include "cli/session.h"
+#include "cli/start.h"
 #include "library/library.h"
 #include "library/timeline.h"
 
@@ -83,7 +84,7 @@ static char *last_words(const char *path)
         return line;
 }
 
-static int wait_until_running(pid_t child, int pipe_end, const char *name, const char *log)
+static int wait_until_running(const char *command, pid_t child, int pipe_end, const char *name, const char *log)
 {
         char byte, *words;
         ssize_t got;
@@ -97,12 +98,12 @@ static int wait_until_running(pid_t child, int pipe_end, const char *name, const
         while (waitpid(child, &result, 0) < 0 && errno == EINTR)
                 ;
         words = last_words(log);
-        cli_fail(EXIT_HOST, "start", "%s: %s", name, words);
+        cli_fail(EXIT_HOST, command, "%s: %s", name, words);
         g_free(words);
         return WIFEXITED(result) && WEXITSTATUS(result) ? WEXITSTATUS(result) : EXIT_HOST;
 }
 
-static int start_process(const struct option_set *options, const char *folder)
+int start_process(const char *command, const struct option_set *options, const char *folder, const struct session_fork *forked)
 {
         const char *name = options_text(options, OPTION_NAME);
         GError *error = NULL;
@@ -112,17 +113,17 @@ static int start_process(const struct option_set *options, const char *folder)
 
         if (log < 0) {
                 g_free(path);
-                return session_fail("start", error);
+                return session_fail(command, error);
         }
         if (pipe2(ends, O_CLOEXEC) < 0) {
-                status = cli_fail(EXIT_HOST, "start", "%s: pipe: %s", name, g_strerror(errno));
+                status = cli_fail(EXIT_HOST, command, "%s: pipe: %s", name, g_strerror(errno));
                 goto out;
         }
         child = fork();
         if (child == 0) {
                 struct report report = { name, ends[1] };
                 struct session session = { .command = "start", .options = options, .running = tell_parent, .opaque = &report,
-                                           .detached = true };
+                                           .detached = true, .fork = forked };
 
                 close(ends[0]);
                 status = become_background(log) ? session_run(&session) : EXIT_HOST;
@@ -130,8 +131,8 @@ static int start_process(const struct option_set *options, const char *folder)
                 _exit(status);
         }
         close(ends[1]);
-        status = child < 0 ? cli_fail(EXIT_HOST, "start", "%s: fork: %s", name, g_strerror(errno))
-                           : wait_until_running(child, ends[0], name, path);
+        status = child < 0 ? cli_fail(EXIT_HOST, command, "%s: fork: %s", name, g_strerror(errno))
+                           : wait_until_running(command, child, ends[0], name, path);
         close(ends[0]);
 out:
         close(log);
@@ -163,7 +164,7 @@ static int start(const char *name, bool headless, bool cold)
                 options_set(&options, OPTION_DISPLAY, "none");
         /* The child inherits the lock, and holds it after this process has gone. */
         if (session_check("start", &options, &status))
-                status = start_process(&options, definition->folder);
+                status = start_process("start", &options, definition->folder, NULL);
         close(lock);
         options_clear(&options);
         definition_free(definition);

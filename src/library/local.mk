@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 lodger_core_SOURCES += \
         src/library/definition.c \
+        src/library/fork.c \
+        src/library/fork.h \
         src/library/guest_os.c \
         src/library/guest_os.h \
         src/library/library.c \

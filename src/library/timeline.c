@@ -196,6 +196,35 @@ bool timeline_set_current(const char *machine, const char *id, const char *ances
         return ok;
 }
 
+bool timeline_set_needs(const char *machine, const char *id, GError **error)
+{
+        GKeyFile *file = timeline_load(machine);
+        char *old = g_key_file_get_string(file, "timeline", "needs", NULL), *all = old ? g_strconcat(id, " ", old, NULL) : g_strdup(id);
+        bool ok;
+
+        g_key_file_set_string(file, "timeline", "needs", all);
+        ok = timeline_store(machine, file, error);
+        g_key_file_unref(file);
+        g_free(old);
+        g_free(all);
+        return ok;
+}
+
+void timeline_add_needed(GPtrArray *ids)
+{
+        GPtrArray *machines = library_list();
+
+        for (guint i = 0; i < machines->len; i++) {
+                char *needs = timeline_get(g_ptr_array_index(machines, i), "needs"), **words = g_strsplit(needs ? needs : "", " ", -1);
+
+                for (char **word = words; *word; word++)
+                        g_ptr_array_add(ids, g_strdup(*word));
+                g_strfreev(words);
+                g_free(needs);
+        }
+        g_ptr_array_unref(machines);
+}
+
 bool timeline_set_resume(const char *machine, const struct timeline_entry *entry, GError **error)
 {
         char *name = g_path_get_basename(entry->path), *relative = g_build_filename("snapshots", name, NULL);

@@ -83,9 +83,11 @@ static void drop_one(struct block *block, void *opaque)
                 block_snapshot_delete(block, work->name, NULL);
 }
 
+char *checkpoint_disks_name(const char *id) { return g_strconcat(PREFIX, id, NULL); }
+
 char *checkpoint_disks_note(const char *id, bool stays, int64_t now_ns, GError **error)
 {
-        char *name = g_strconcat(PREFIX, id, NULL);
+        char *name = checkpoint_disks_name(id);
         struct work work = { .name = name, .lines = g_string_new(NULL), .error = error, .stays = stays, .ok = true,
                              .now_ns = (uint64_t)now_ns };
 
@@ -98,7 +100,7 @@ char *checkpoint_disks_note(const char *id, bool stays, int64_t now_ns, GError *
 
 void checkpoint_disks_drop(const char *id)
 {
-        char *name = g_strconcat(PREFIX, id, NULL);
+        char *name = checkpoint_disks_name(id);
         struct work work = { .name = name };
 
         block_foreach(drop_one, &work);
@@ -137,7 +139,7 @@ static void apply_one(struct block *block, void *opaque)
 
 static bool go_back(const char *id, const char *lines, bool started, bool apply, GError **error)
 {
-        char *name = g_strconcat(PREFIX, id, NULL);
+        char *name = checkpoint_disks_name(id);
         struct work work = { .name = name, .lines = g_string_new(lines), .error = error, .started = started, .ok = true };
         unsigned expected = 0;
 

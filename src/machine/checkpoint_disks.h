@@ -2,7 +2,7 @@
 /*
  * checkpoint_disks.h - what belongs to a snapshot on the machine's disks.
  *
- * id: the snapshot's, in hexadecimal.  All but checkpoint_disks_is_stale(): main-loop thread, machine lock held,
+ * id: the snapshot's, in hexadecimal.  All but checkpoint_disks_name() and checkpoint_disks_is_stale(): main-loop thread, machine lock held,
  * vCPUs stopped, disks drained.
  */
 #ifndef LODGER_MACHINE_CHECKPOINT_DISKS_H
@@ -12,6 +12,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* What the content of an instant is called within an image; caller frees. */
+char *checkpoint_disks_name(const char *id);
 /* Keeps the disks' content of this instant; the names of images, a line each, for INFO.  stays: nothing will write
  * to them before the machine goes on.  NULL with error set, and nothing kept: an image that cannot. */
 char *checkpoint_disks_note(const char *id, bool stays, int64_t now_ns, GError **error);

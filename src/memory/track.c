@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "memory/internal.h"
+#include "memory/share.h"
 #include "memory/track.h"
 
 static void track_free(struct memory_track *track, uint64_t ram_bytes)
@@ -74,15 +75,19 @@ void memory_read_file(struct memory *memory, uint64_t offset, size_t size, uint8
 }
 
 /* A tracked page.  Holes are looked for once for a run of them: pages in it that were filled since have been put aside.
- * (Where a run of data ends is not asked: the host would walk through all of it.) */
+ * (Where a run of data ends is not asked: the host would walk through all of it.)  Of RAM that is a private view of a
+ * frozen file (share.h), holes of that file count while the page is still the file's. */
 static void read_untouched(struct memory *memory, struct memory_track *track, uint64_t offset, uint8_t *to)
 {
-        if (memory->fd >= 0 && offset >= track->data_from) {
-                off_t data = lseek(memory->fd, (off_t)offset, SEEK_DATA);
+        int fd = memory->frozen_fd >= 0 ? memory->frozen_fd : memory->fd;
+        bool may_be_hole = fd >= 0 && (memory->frozen_fd < 0 || !memory_share_differs(memory, offset >> PAGE_SHIFT));
+
+        if (may_be_hole && offset >= track->data_from) {
+                off_t data = lseek(fd, (off_t)offset, SEEK_DATA);
 
                 track->data_from = data < 0 ? UINT64_MAX : (uint64_t)data;
         }
-        if (memory->fd >= 0 && offset < track->data_from)
+        if (may_be_hole && offset < track->data_from)
                 memset(to, 0, PAGE_SIZE);
         else
                 memcpy(to, memory->host + offset, PAGE_SIZE);
