@@ -163,6 +163,9 @@ int session_run(const struct session *session)
         if (open_control(session, name, &control, &status)) {
                 options_config(session->options, &config);
                 config.name = name;
+                config.folder = session->folder;
+                config.disk_moves = session->disk_moves;
+                config.disk_opaque = session->opaque;
                 if (!options_text(session->options, OPTION_SERIAL))
                         g_ptr_array_add(config.serials, stdio);
                 if (complete_from_snapshot(session, &config, &info, &status))

@@ -20,6 +20,7 @@
 #include "cli/start.h"
 #include "library/library.h"
 #include "library/timeline.h"
+#include "machine/disk_spec.h"
 
 /* The machine's process: its output goes to the log from here on. */
 static bool become_background(int log)
@@ -50,6 +51,39 @@ static void tell_parent(void *opaque, struct machine *machine)
         (void)!write(report->pipe_end, "", 1);
         close(report->pipe_end);
         report->pipe_end = -1;
+}
+
+/* The definition refers to the image that a disk goes on with. */
+static bool note_image(void *opaque, const char *from, const char *to, GError **error)
+{
+        static const enum option drives[] = { OPTION_DISK, OPTION_FLOPPY };
+        const struct report *report = opaque;
+        struct definition *definition = definition_load(report->name, error);
+        char *was = g_canonicalize_filename(from, NULL);
+        bool found = false, ok;
+
+        for (unsigned i = 0; definition && i < G_N_ELEMENTS(drives); i++)
+                for (char **value = definition->options.values[drives[i]]; !found && value && *value; value++) {
+                        struct disk_spec spec = { 0 };
+                        char *path = disk_spec_parse(*value, &spec, NULL) ? g_canonicalize_filename(spec.path, NULL) : NULL;
+
+                        found = !g_strcmp0(path, was);
+                        if (found) {
+                                char *text = disk_spec_with_image(*value, to);
+
+                                g_free(*value);
+                                *value = text;
+                        }
+                        g_free(path);
+                        disk_spec_clear(&spec);
+                }
+        if (definition && !found)
+                g_set_error(error, LIBRARY_ERROR, LIBRARY_ERROR_INVALID,
+                            _("%s: the definition of %s has no such disk any more; start the machine again first"), was, report->name);
+        ok = found && definition_save(definition, error);
+        definition_free(definition);
+        g_free(was);
+        return ok;
 }
 
 /* The log of this run, with that of the one before kept beside it; -1 with error set. */
@@ -123,7 +157,7 @@ int start_process(const char *command, const struct option_set *options, const c
         if (child == 0) {
                 struct report report = { name, ends[1] };
                 struct session session = { .command = "start", .options = options, .running = tell_parent, .opaque = &report,
-                                           .detached = true, .fork = forked };
+                                           .detached = true, .folder = folder, .disk_moves = note_image, .fork = forked };
 
                 close(ends[0]);
                 status = become_background(log) ? session_run(&session) : EXIT_HOST;

@@ -5,8 +5,6 @@
 
 #include "library/library.h"
 
-/* A drive's words with another image, which may build upon one anywhere; caller frees. */
-char *disk_spec_with_image(const char *text, const char *path);
 /* Makes machine `name` as `from` is, with disks of its own in its folder.  id: of the instant; disks: canonical paths of the
  * images that keep their content of then (NULL-terminated), each of which gets an image on top, with an instant of that id
  * too, so that the state goes with them.  What only one machine can have (forwarded ports, sockets, files that are written to)

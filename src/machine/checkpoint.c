@@ -178,7 +178,8 @@ static bool checkpoint_note(struct checkpoint *checkpoint, const struct checkpoi
         uint64_t after = memory_used_bytes(machine->memory) - machine->ram_bytes;
 
         checkpoint_describe(machine, options, &checkpoint->info);
-        checkpoint->info.disks = checkpoint_disks_note(checkpoint->result.id, options->stay_stopped, clock_now_ns(machine->clock), error);
+        checkpoint->info.disks = checkpoint_disks_note(checkpoint->result.id, options->stay_stopped, clock_now_ns(machine->clock),
+                                                       &machine->overlays, error);
         if (!checkpoint->info.disks)
                 return false;
         checkpoint->parts = checkpoint_parts(machine);

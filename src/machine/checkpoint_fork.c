@@ -87,7 +87,7 @@ static bool fork_at_rest(struct machine *machine, struct machine_fork *fork, GEr
         checkpoint_id_to_text(id, fork->id);
         checkpoint_describe(machine, &options, &info);
         info.base = g_strdup(SNAPSHOT_BASE_MEMORY);
-        info.disks = checkpoint_disks_note(fork->id, false, (int64_t)info.virtual_ns, error);
+        info.disks = checkpoint_disks_note(fork->id, false, (int64_t)info.virtual_ns, &machine->overlays, error);
         if (info.disks) {
                 fork->memory_fd = memory_share(machine->memory, !strcmp(engine_name(machine->engine), "dbt"), error);
                 fork->state_fd = fork->memory_fd < 0 ? -1 : new_file(error);

@@ -35,6 +35,10 @@ struct machine_config {
         bool debug_exit;
         GPtrArray *debug_consoles;      /* of char *: "FILE[,port=0xe9]" */
         bool check;
+        /* Where a disk goes on that cannot keep its content by itself, and who notes that (block_moves); NULL: nowhere. */
+        const char *folder;
+        bool (*disk_moves)(void *opaque, const char *from, const char *to, GError **error);
+        void *disk_opaque;
 };
 
 /* How the machine ended; the process's exit status follows from it. */

@@ -263,7 +263,7 @@ START_TEST(overlay_of_a_running_disk)
         top = g_build_filename(folder, "top.qcow2", NULL);
         block = open_it(path, (struct block_options){ 0 });
         fill(block, 0, 1);
-        ck_assert(block_switch_to_overlay(block, top, NULL));
+        ck_assert(block_switch_to_overlay(block, top, NULL, NULL, NULL));
         fill(block, 0, 2);
         ck_assert_str_eq(block_path(block), top);
         close_it(block);
