@@ -18,6 +18,8 @@ struct session {
         void *opaque;
         /* It will run without whoever started it: a machine that cannot be controlled then is useless. */
         bool detached;
+        /* The machine's own, where UEFI's variables are kept; NULL: it has none, and they end with it. */
+        const char *folder;
         const struct session_fork *fork;        /* NULL: not one */
 };
 

@@ -123,7 +123,7 @@ int start_process(const char *command, const struct option_set *options, const c
         if (child == 0) {
                 struct report report = { name, ends[1] };
                 struct session session = { .command = "start", .options = options, .running = tell_parent, .opaque = &report,
-                                           .detached = true, .fork = forked };
+                                           .detached = true, .folder = folder, .fork = forked };
 
                 close(ends[0]);
                 status = become_background(log) ? session_run(&session) : EXIT_HOST;
@@ -156,6 +156,11 @@ static int start(const char *name, bool headless, bool cold)
                 return session_fail("start", error);
         }
         definition_options(definition, &options);
+        if (!library_check_bases(name, &options, &error)) {
+                status = session_fail("start", error);
+                goto out;
+        }
+        library_protect_bases(definition, true);
         resume = cold ? NULL : timeline_resume_path(name);
         if (resume)
                 options_set(&options, OPTION_RESTORE, resume);
@@ -165,6 +170,7 @@ static int start(const char *name, bool headless, bool cold)
         /* The child inherits the lock, and holds it after this process has gone. */
         if (session_check("start", &options, &status))
                 status = start_process("start", &options, definition->folder, NULL);
+out:
         close(lock);
         options_clear(&options);
         definition_free(definition);
