@@ -19,6 +19,7 @@ enum exit_status {
         EXIT_TIMEOUT = 4,
 };
 
+int clone_main(int argc, char **argv);
 int create_main(int argc, char **argv);
 int delete_main(int argc, char **argv);
 int doctor_main(int argc, char **argv);
@@ -41,6 +42,7 @@ int screenshot_main(int argc, char **argv);
 int set_main(int argc, char **argv);
 int show_main(int argc, char **argv);
 int snapshot_main(int argc, char **argv);
+int ssh_main(int argc, char **argv);
 int start_main(int argc, char **argv);
 int stats_main(int argc, char **argv);
 int stop_main(int argc, char **argv);

@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 lodger_SOURCES += \
+        src/cli/agent.c \
+        src/cli/agent.h \
         src/cli/cli.h \
         src/cli/client.c \
         src/cli/client.h \
+        src/cli/clone.c \
         src/cli/create.c \
         src/cli/define.c \
         src/cli/doctor.c \
@@ -20,6 +23,8 @@ lodger_SOURCES += \
         src/cli/mouse.c \
         src/cli/net.c \
         src/cli/pause.c \
+        src/cli/progress.c \
+        src/cli/progress.h \
         src/cli/reset.c \
         src/cli/resume.c \
         src/cli/run.c \
@@ -32,6 +37,7 @@ lodger_SOURCES += \
         src/cli/snapshot.c \
         src/cli/snapshot_show.c \
         src/cli/snapshot_show.h \
+        src/cli/ssh.c \
         src/cli/start.c \
         src/cli/start.h \
         src/cli/stats.c \

@@ -15,6 +15,7 @@
 #include "control/control.h"
 #include "control/place.h"
 #include "gdb/gdb.h"
+#include "library/library.h"
 #include "machine/checkpoint.h"
 #include "machine/machine.h"
 #include "snapshot/reader.h"
@@ -155,6 +156,7 @@ int session_run(const struct session *session)
         static char stdio[] = "stdio";
         const char *given = options_text(session->options, OPTION_NAME);
         char *name = given ? g_strdup(given) : g_strdup_printf("lodger-%d", (int)getpid());
+        char *variables = session->folder ? g_build_filename(session->folder, LIBRARY_UEFI_VARIABLES, NULL) : NULL;
         struct snapshot_info info = { 0 };
         struct machine_config config;
         struct control *control;
@@ -166,6 +168,7 @@ int session_run(const struct session *session)
                 config.folder = session->folder;
                 config.disk_moves = session->disk_moves;
                 config.disk_opaque = session->opaque;
+                config.firmware_variables = variables;
                 if (!options_text(session->options, OPTION_SERIAL))
                         g_ptr_array_add(config.serials, stdio);
                 if (complete_from_snapshot(session, &config, &info, &status))
@@ -175,6 +178,7 @@ int session_run(const struct session *session)
                 snapshot_info_clear(&info);
                 options_config_clear(&config);
         }
+        g_free(variables);
         g_free(name);
         return status;
 }

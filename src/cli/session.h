@@ -18,7 +18,8 @@ struct session {
         void *opaque;
         /* It will run without whoever started it: a machine that cannot be controlled then is useless. */
         bool detached;
-        /* Where its disks may go on, and who notes it (machine_config); NULL: nowhere. */
+        /* The machine's own, where UEFI's variables are kept and disks may go on (disk_moves notes it; machine_config); NULL: it
+         * has none. */
         const char *folder;
         bool (*disk_moves)(void *opaque, const char *from, const char *to, GError **error);
         const struct session_fork *fork;        /* NULL: not one */

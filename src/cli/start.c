@@ -69,7 +69,7 @@ static bool note_image(void *opaque, const char *from, const char *to, GError **
 
                         found = !g_strcmp0(path, was);
                         if (found) {
-                                char *text = disk_spec_with_image(*value, to);
+                                char *text = disk_spec_with_image(*value, to, "qcow2", true);
 
                                 g_free(*value);
                                 *value = text;
@@ -190,6 +190,11 @@ static int start(const char *name, bool headless, bool cold)
                 return session_fail("start", error);
         }
         definition_options(definition, &options);
+        if (!library_check_bases(name, &options, &error)) {
+                status = session_fail("start", error);
+                goto out;
+        }
+        library_protect_bases(definition, true);
         resume = cold ? NULL : timeline_resume_path(name);
         if (resume)
                 options_set(&options, OPTION_RESTORE, resume);
@@ -199,6 +204,7 @@ static int start(const char *name, bool headless, bool cold)
         /* The child inherits the lock, and holds it after this process has gone. */
         if (session_check("start", &options, &status))
                 status = start_process("start", &options, definition->folder, NULL);
+out:
         close(lock);
         options_clear(&options);
         definition_free(definition);

@@ -41,7 +41,7 @@ static bool fork_drives(struct definition *definition, enum option option, const
                 if (!spec.options.read_only && !spec.options.throwaway && g_strv_contains(disks, below)) {
                         name = g_strdup_printf("%s%u.qcow2", option_table[option].name, i);
                         path = g_build_filename(definition->folder, name, NULL);
-                        text = disk_spec_with_image(values[i], path);
+                        text = disk_spec_with_image(values[i], path, "qcow2", true);
                         ok = make_overlay(path, below, id, error);
                         g_free(values[i]);
                         values[i] = text;

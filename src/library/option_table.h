@@ -27,10 +27,12 @@
           N_("what runs the guest's code: auto, dbt, kvm (default: auto)")) \
         X(MEMORY, "memory", TEXT, NONE, MACHINE, memory, N_("SIZE"), N_("the guest's memory (default: 512M)")) \
         X(CPUS, "cpus", TEXT, NONE, MACHINE, cpus, "N", N_("number of vCPUs, 1 to 32 (default: 1)")) \
+        X(UUID, "uuid", TEXT, NONE, MACHINE, uuid, "UUID", \
+          N_("what the machine is known by, and its cards' addresses come from (named machines have one of their own)")) \
         X(CPU, "cpu", TEXT, NONE, MACHINE, cpu, N_("MODEL"), \
           N_("CPU model: host, 486, pentium, pentium3, core2, x86-64-v1, x86-64-v2, x86-64-v3 (default: host)")) \
         X(FIRMWARE, "firmware", TEXT, FILE, MACHINE, any, N_("FILE"), \
-          N_("firmware image (default: the distribution's SeaBIOS)")) \
+          N_("firmware image, or uefi (default: the distribution's SeaBIOS)")) \
         X(KERNEL, "kernel", TEXT, FILE, MACHINE, any, N_("FILE"), N_("Linux or Multiboot image to start directly")) \
         X(INITRD, "initrd", LIST, FILE, MACHINE, any, N_("FILE"), N_("initial RAM disk, or a Multiboot module (repeatable)")) \
         X(APPEND, "append", TEXT, NONE, MACHINE, any, N_("TEXT"), N_("the kernel's command line")) \
@@ -57,7 +59,7 @@
         X(WAIT_FOR, "wait-for", TEXT, NONE, RUN, regex, N_("REGEX"), \
           N_("wait for this text on the first serial port, then --exec, then end")) \
         X(EXEC, "exec", LIST, NONE, RUN, any, N_("COMMAND"), \
-          N_("type COMMAND at the guest's serial shell, and end with its status (repeatable)")) \
+          N_("run COMMAND by the guest's agent or in its serial shell, and end with its status (repeatable)")) \
         X(NO_REBOOT, "no-reboot", FLAG, NONE, MACHINE, flag, NULL, N_("end with status 3 when the guest resets")) \
         X(TIMEOUT, "timeout", TEXT, NONE, MACHINE, timeout, N_("TIME"), N_("end the guest after this time, with status 4")) \
         X(DEBUG_EXIT, "debug-exit", FLAG, NONE, MACHINE, flag, NULL, \

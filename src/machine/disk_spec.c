@@ -159,29 +159,21 @@ void disk_spec_clear(struct disk_spec *spec)
 
 /* -- The same drive with another image ----------------------------------------------------------- */
 
-/* A spec's words after the file's name, without those that are about the image itself. */
-static char *words_of_drive(const char *words)
-{
-        char **list = g_strsplit(words, ",", -1);
-        GString *kept = g_string_new(NULL);
-
-        for (char **word = list; *word; word++)
-                if (**word && !g_str_has_prefix(*word, "format=") && !g_str_has_prefix(*word, "backing="))
-                        g_string_append_printf(kept, ",%s", *word);
-        g_strfreev(list);
-        return g_string_free(kept, FALSE);
-}
-
-char *disk_spec_with_image(const char *text, const char *path)
+char *disk_spec_with_image(const char *text, const char *path, const char *format, bool trusted)
 {
         struct disk_spec spec;
-        char *words, *result;
+        GString *result;
+        char **words;
 
         if (!disk_spec_parse(text, &spec, NULL))
                 return g_strdup(text);
-        words = words_of_drive(text + strlen(spec.path));
-        result = g_strdup_printf("%s,format=qcow2,backing=trust%s", path, words);
-        g_free(words);
+        result = g_string_new(path);
+        words = g_strsplit(text + strlen(spec.path), ",", -1);
+        for (char **word = words; *word; word++)
+                if (**word && !g_str_has_prefix(*word, "format=") && !g_str_has_prefix(*word, "backing="))
+                        g_string_append_printf(result, ",%s", *word);
+        g_string_append_printf(result, ",format=%s%s", format, trusted ? ",backing=trust" : "");
+        g_strfreev(words);
         disk_spec_clear(&spec);
-        return result;
+        return g_string_free(result, FALSE);
 }

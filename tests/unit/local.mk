@@ -2,6 +2,7 @@
 # One line a test: its name; then, below, its sources.  Kept sorted.
 if HAVE_CHECK
 check_PROGRAMS += tests/unit/test_access
+check_PROGRAMS += tests/unit/test_agent
 check_PROGRAMS += tests/unit/test_check
 check_PROGRAMS += tests/unit/test_clock
 check_PROGRAMS += tests/unit/test_confined
@@ -42,6 +43,9 @@ endif
 
 tests_unit_test_access_SOURCES = tests/unit/test_access.c tests/unit/cpu_fixture.h
 tests_unit_test_access_LDADD = $(test_libs)
+
+tests_unit_test_agent_SOURCES = tests/unit/test_agent.c src/cli/agent.c src/cli/agent.h
+tests_unit_test_agent_LDADD = $(test_libs)
 
 tests_unit_test_check_SOURCES = tests/unit/test_check.c tests/unit/dbt_fixture.h
 tests_unit_test_check_LDADD = $(test_libs)
@@ -139,6 +143,7 @@ if HAVE_CHECK
 check_PROGRAMS += \
         tests/unit/test_acpi \
         tests/unit/test_boot_image \
+        tests/unit/test_flash \
         tests/unit/test_fw_cfg \
         tests/unit/test_hpet \
         tests/unit/test_i8042 \
@@ -158,6 +163,9 @@ tests_unit_test_hpet_LDADD = $(test_libs)
 
 tests_unit_test_smbios_SOURCES = tests/unit/test_smbios.c tests/unit/unit.h
 tests_unit_test_smbios_LDADD = $(test_libs)
+
+tests_unit_test_flash_SOURCES = tests/unit/test_flash.c tests/unit/board_fixture.h tests/unit/unit.h
+tests_unit_test_flash_LDADD = $(test_libs)
 
 tests_unit_test_fw_cfg_SOURCES = tests/unit/test_fw_cfg.c tests/unit/board_fixture.h tests/unit/unit.h
 tests_unit_test_fw_cfg_LDADD = $(test_libs)
