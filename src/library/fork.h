@@ -11,5 +11,7 @@
  * the new one has not.  NULL with error set, and nothing made. */
 struct definition *library_fork(const struct definition *from, const char *name, const char *id, const char *const *disks,
                                 GError **error);
+/* Makes machine new_name, which goes on from a snapshot of machine `name` when it is started, likewise. */
+bool library_clone_snapshot(const char *name, const char *new_name, const char *snapshot, GError **error);
 
 #endif

@@ -196,18 +196,32 @@ bool timeline_set_current(const char *machine, const char *id, const char *ances
         return ok;
 }
 
-bool timeline_set_needs(const char *machine, const char *id, GError **error)
+bool timeline_set_needs(const char *machine, const char *other, const char *id, GError **error)
 {
         GKeyFile *file = timeline_load(machine);
-        char *old = g_key_file_get_string(file, "timeline", "needs", NULL), *all = old ? g_strconcat(id, " ", old, NULL) : g_strdup(id);
         bool ok;
 
-        g_key_file_set_string(file, "timeline", "needs", all);
+        g_key_file_set_string(file, "timeline", "needs", id);
+        g_key_file_set_string(file, "timeline", "from", other);
         ok = timeline_store(machine, file, error);
         g_key_file_unref(file);
-        g_free(old);
-        g_free(all);
         return ok;
+}
+
+char *timeline_find_needing(const char *other)
+{
+        GPtrArray *machines = library_list();
+        char *found = NULL;
+
+        for (guint i = 0; !found && i < machines->len; i++) {
+                char *from = timeline_get(g_ptr_array_index(machines, i), "from");
+
+                if (!g_strcmp0(from, other))
+                        found = g_strdup(g_ptr_array_index(machines, i));
+                g_free(from);
+        }
+        g_ptr_array_unref(machines);
+        return found;
 }
 
 void timeline_add_needed(GPtrArray *ids)
@@ -215,12 +229,10 @@ void timeline_add_needed(GPtrArray *ids)
         GPtrArray *machines = library_list();
 
         for (guint i = 0; i < machines->len; i++) {
-                char *needs = timeline_get(g_ptr_array_index(machines, i), "needs"), **words = g_strsplit(needs ? needs : "", " ", -1);
+                char *needs = timeline_get(g_ptr_array_index(machines, i), "needs");
 
-                for (char **word = words; *word; word++)
-                        g_ptr_array_add(ids, g_strdup(*word));
-                g_strfreev(words);
-                g_free(needs);
+                if (needs)
+                        g_ptr_array_add(ids, needs);
         }
         g_ptr_array_unref(machines);
 }
