@@ -141,9 +141,12 @@ bool block_snapshot_create(struct block *block, const char *name, uint64_t vm_cl
 bool block_snapshot_apply(struct block *block, const char *name, GError **error);
 bool block_snapshot_delete(struct block *block, const char *name, GError **error);
 GPtrArray *block_snapshot_list(struct block *block, GError **error);    /* of struct block_snapshot *, freed with it */
+/* Whoever refers to a disk by its path: told of the new one when that is there and nothing has been written to it.  False
+ * with error set: it is to be left as it is. */
+typedef bool block_moves(void *opaque, const char *from, const char *to, GError **error);
 /* Makes a new qcow2 image at path whose backing file is this one, and goes on with it: what was written
- * until now is kept in the old file and does not change any more.  Same conditions. */
-bool block_switch_to_overlay(struct block *block, const char *path, GError **error);
+ * until now is kept in the old file and does not change any more.  moves: may be NULL.  Same conditions. */
+bool block_switch_to_overlay(struct block *block, const char *path, block_moves *moves, void *opaque, GError **error);
 
 #define BLOCK_ERROR block_error_quark()
 GQuark block_error_quark(void);

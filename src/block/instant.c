@@ -6,6 +6,7 @@
  * All of it works on an image that is drained, on the main-loop thread.
  */
 #include <string.h>
+#include <unistd.h>
 
 #include "block/internal.h"
 #include "block/qcow2.h"
@@ -60,7 +61,7 @@ GPtrArray *block_snapshot_list(struct block *block, GError **error)
         return q ? image_snapshots(&q->image) : NULL;
 }
 
-bool block_switch_to_overlay(struct block *block, const char *path, GError **error)
+bool block_switch_to_overlay(struct block *block, const char *path, block_moves *moves, void *opaque, GError **error)
 {
         struct block_image *base = block->image, *top;
         struct block_options options = { .format = "qcow2", .cache = block->cache, .trust_backing = true };
@@ -77,9 +78,17 @@ bool block_switch_to_overlay(struct block *block, const char *path, GError **err
         ok = image_create(path, "qcow2", base->size_bytes, &(struct image_create_options){ .backing = below,
                           .backing_format = base->driver->name, .must_be_new = true }, error);
         g_free(below);
-        top = ok ? image_open_as(path, &options, IMAGE_NO_BACKING, error) : NULL;
-        if (!top)
+        if (!ok)
                 return false;
+        top = image_open_as(path, &options, IMAGE_NO_BACKING, error);
+        if (top && moves && !moves(opaque, block->path, path, error)) {
+                top->driver->close(top);
+                top = NULL;
+        }
+        if (!top) {
+                unlink(path);
+                return false;
+        }
         base->read_only = true;
         top->backing = base;
         block->image = top;

@@ -8,6 +8,10 @@
  * A qcow2 image may name a backing file.  Whoever made the image chose that name, so without consent
  * (trust_backing) it may only be a file in the image's own folder or below, and one whose format was not
  * recorded may not name a further one.
+ *
+ * "lodger-snapshot:NAME:PATH" is the content that the qcow2 image PATH keeps under the name NAME.  It never changes while
+ * it is there, so it is read without a lock, also while a machine writes to the image (clones and forks of that machine).
+ * Other programs take it for a protocol that they do not have, and never for the image as it is now.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -15,8 +19,10 @@
 
 #include "block/driver.h"
 #include "block/qcow2.h"
+#include "block/tool.h"
 
 enum { CHAIN_MAX = 64 };
+#define IN_SNAPSHOT "lodger-snapshot:"
 
 static const struct signature {
         const char *format;
@@ -62,10 +68,34 @@ bool image_is_protocol(const char *name)
         return at > name && *at == ':' && !g_str_has_prefix(name, "file:");
 }
 
+char *image_snapshot_name(const char *snapshot, const char *path)
+{
+        return g_strconcat(IN_SNAPSHOT, snapshot, ":", path, NULL);
+}
+
+/* The path in the name of a kept content, whose name goes to *snapshot (caller frees); NULL: an ordinary name. */
+static const char *split_snapshot(const char *name, char **snapshot)
+{
+        const char *colon = g_str_has_prefix(name, IN_SNAPSHOT) ? strchr(name + strlen(IN_SNAPSHOT), ':') : NULL;
+
+        if (colon)
+                *snapshot = g_strndup(name + strlen(IN_SNAPSHOT), (gsize)(colon - name) - strlen(IN_SNAPSHOT));
+        return colon ? colon + 1 : NULL;
+}
+
 char *image_backing_path(const char *path, const char *name)
 {
-        char *folder, *full;
+        char *folder, *full, *snapshot;
+        const char *inner = split_snapshot(name, &snapshot);
 
+        if (inner) {
+                char *inner_full = image_backing_path(path, inner);
+
+                full = image_snapshot_name(snapshot, inner_full);
+                g_free(inner_full);
+                g_free(snapshot);
+                return full;
+        }
         if (g_str_has_prefix(name, "file:"))
                 name += strlen("file:");
         if (*name == '/' || image_is_protocol(name))
@@ -91,7 +121,11 @@ static bool is_below(const char *file, const char *image)
 
 static bool has_consent(const char *image, const char *backing, const struct block_options *options, GError **error)
 {
-        if (options->trust_backing || (!image_is_protocol(backing) && (is_below(backing, image) || access(backing, F_OK))))
+        char *snapshot = NULL;
+        const char *inner = split_snapshot(backing, &snapshot), *file = inner ? inner : backing;
+
+        g_free(snapshot);
+        if (options->trust_backing || (!image_is_protocol(file) && (is_below(file, image) || access(file, F_OK))))
                 return true;
         g_set_error(error, BLOCK_ERROR, BLOCK_ERROR_CONSENT,
                     "%s: its backing file %s is not in the same folder; if you trust the image, add \",backing=trust\" (or --trust-backing)",
@@ -152,6 +186,36 @@ static struct block_image *open_qcow2(struct block_image *file, const struct blo
         return image;
 }
 
+/* The list of an image's snapshots may be replaced while it is read: by another one that has ours too. */
+enum { VIEW_ATTEMPTS = 5 };
+
+static struct block_image *open_snapshot(const char *path, const char *snapshot, const struct block_options *options, unsigned flags,
+                                         unsigned depth, GError **error)
+{
+        struct block_image *file, *image = NULL;
+
+        if (!options->read_only) {
+                g_set_error(error, BLOCK_ERROR, BLOCK_ERROR_UNSUPPORTED, "%s: what it keeps as \"%s\" can only be read", path, snapshot);
+                return NULL;
+        }
+        for (unsigned attempt = 0; attempt < VIEW_ATTEMPTS && !image; attempt++) {
+                g_clear_error(error);
+                file = raw_open(path, RAW_READ_ONLY | RAW_NO_LOCK, error);
+                if (!file)
+                        return NULL;
+                image = qcow2_open(file, QCOW2_READ_ONLY, error);
+                if (image && !qcow2_snapshot_view(qcow2_of(image), snapshot, error)) {
+                        image->driver->close(image);
+                        image = NULL;
+                }
+        }
+        if (image && !(flags & IMAGE_NO_BACKING) && !open_backing(image, options, flags, depth, error)) {
+                image->driver->close(image);
+                return NULL;
+        }
+        return image;
+}
+
 static struct block_image *open_chain(const char *path, const struct block_options *options, unsigned flags, unsigned depth,
                                       GError **error)
 {
@@ -162,8 +226,15 @@ static struct block_image *open_chain(const char *path, const struct block_optio
         const char *format = options->format;
         uint8_t bytes[IMAGE_PROBE_BYTES];
         struct block_image *file;
+        char *snapshot = NULL;
+        const char *inner = split_snapshot(path, &snapshot);
         size_t size;
 
+        if (inner) {
+                file = open_snapshot(inner, snapshot, options, flags, depth, error);
+                g_free(snapshot);
+                return file;
+        }
         if (image_is_protocol(path))
                 return g_str_has_prefix(path, "nbd") ? nbd_open(path, options, error) : serve_open(path, format, options, error);
         if (g_str_has_prefix(path, "file:"))

@@ -265,6 +265,8 @@ void qcow2_snapshot_free(gpointer snapshot);
 bool qcow2_snapshot_create(struct qcow2 *q, const char *name, uint64_t vm_clock_ns, GError **error);
 bool qcow2_snapshot_apply(struct qcow2 *q, const char *name, GError **error);
 bool qcow2_snapshot_delete(struct qcow2 *q, const char *name, GError **error);
+/* From now on the image, which was opened to be read, shows what it keeps under that name. */
+bool qcow2_snapshot_view(struct qcow2 *q, const char *name, GError **error);
 
 /* -- qcow2_check.c --------------------------------------------------------------------------------------------- */
 

@@ -483,3 +483,24 @@ bool qcow2_snapshot_apply(struct qcow2 *q, const char *name, GError **error)
         g_free(l1);
         return end(q, number, error);
 }
+
+bool qcow2_snapshot_view(struct qcow2 *q, const char *name, GError **error)
+{
+        const struct qcow2_snapshot *snapshot;
+        uint64_t per_l1 = q->cluster_bytes << q->l2_bits, *l1;
+        guint index;
+
+        if (!snapshot_find(q, name, &index, error))
+                return false;
+        snapshot = g_ptr_array_index(q->snapshots, index);
+        l1 = snapshot->size_bytes / per_l1 + (snapshot->size_bytes % per_l1 != 0) <= snapshot->l1_entries ? read_l1(q, snapshot) : NULL;
+        if (!l1) {
+                g_set_error(error, BLOCK_ERROR, BLOCK_ERROR_CORRUPT, "%s: the table of snapshot \"%s\" cannot be read", q->image.path, name);
+                return false;
+        }
+        g_free(q->l1);
+        q->l1 = l1;
+        q->l1_entries = snapshot->l1_entries;
+        q->image.size_bytes = snapshot->size_bytes;
+        return true;
+}

@@ -81,6 +81,8 @@ bool image_rebase(const char *path, const char *backing, const char *backing_for
                   const struct image_progress *progress, GError **error);
 
 enum image_snapshot_action { IMAGE_SNAPSHOT_CREATE, IMAGE_SNAPSHOT_APPLY, IMAGE_SNAPSHOT_DELETE };
+/* A backing file's name for the content that the qcow2 image at path keeps as `snapshot`; caller frees. */
+char *image_snapshot_name(const char *snapshot, const char *path);
 bool image_snapshot(const char *path, enum image_snapshot_action action, const char *name, GError **error);
 /* Of struct block_snapshot *, freed with it; NULL: the format has none. */
 GPtrArray *image_snapshots(struct block_image *image);

@@ -4,13 +4,16 @@
 #include "cli/cli.h"
 #include "cli/progress.h"
 #include "cli/session.h"
+#include "library/fork.h"
 #include "library/library.h"
 
 int clone_main(int argc, char **argv)
 {
         gboolean linked = FALSE, quiet = FALSE;
+        char *snapshot = NULL;
         const GOptionEntry entries[] = {
                 { "linked", 0, 0, G_OPTION_ARG_NONE, &linked, N_("store only what differs; NAME's disks stay as they are from then on"), NULL },
+                { "from", 0, 0, G_OPTION_ARG_STRING, &snapshot, N_("NEW goes on from this snapshot of NAME when it is started"), N_("SNAP") },
                 { "quiet", 'q', 0, G_OPTION_ARG_NONE, &quiet, N_("show no progress"), NULL },
                 { NULL, 0, 0, G_OPTION_ARG_NONE, NULL, NULL, NULL }
         };
@@ -21,17 +24,23 @@ int clone_main(int argc, char **argv)
 
         g_option_context_set_summary(context, _("Makes the machine NEW like NAME, with disks, UUID and network addresses of its own."));
         g_option_context_set_description(context, _("NAME must not be running.  Disks that its guest does not write are shared.  While linked\n"
-                                                    "clones exist, NAME's disks cannot be written: it starts again when they are deleted."));
+                                                    "clones exist, NAME's disks cannot be written: it starts again when they are deleted.  With\n"
+                                                    "--from, NAME may run and its disks may be written; NEW stores only what differs."));
         g_option_context_add_main_entries(context, entries, NULL);
         if (cli_parse(context, "clone", &argc, &argv, &status)) {
                 options.linked = linked;
                 if (argc != 3)
-                        status = cli_fail(EXIT_USAGE, "clone", "%s", _("usage: lodger clone NAME NEW [--linked]"));
+                        status = cli_fail(EXIT_USAGE, "clone", "%s", _("usage: lodger clone NAME NEW [--linked] [--from SNAP]"));
+                else if (snapshot && linked)
+                        status = cli_fail(EXIT_USAGE, "clone", "%s", _("--from: a clone of a snapshot is always linked; leave --linked out"));
+                else if (snapshot)
+                        status = library_clone_snapshot(argv[1], argv[2], snapshot, &error) ? EXIT_OK : session_fail("clone", error);
                 else if ((options.progress = progress_watch(quiet)) && library_clone(argv[1], argv[2], &options, &error))
                         status = EXIT_OK;
                 else
                         status = session_fail("clone", error);
         }
         g_option_context_free(context);
+        g_free(snapshot);
         return status;
 }

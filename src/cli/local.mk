@@ -11,6 +11,7 @@ lodger_SOURCES += \
         src/cli/define.c \
         src/cli/doctor.c \
         src/cli/eject.c \
+        src/cli/fork.c \
         src/cli/image.c \
         src/cli/image.h \
         src/cli/image_print.c \
@@ -40,6 +41,7 @@ lodger_SOURCES += \
         src/cli/snapshot_show.h \
         src/cli/ssh.c \
         src/cli/start.c \
+        src/cli/start.h \
         src/cli/stats.c \
         src/cli/stop.c \
         src/cli/type.c

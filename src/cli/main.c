@@ -36,6 +36,7 @@ static const struct command {
         { "pause", pause_main, N_("let a machine stand still") },
         { "resume", resume_main, N_("let a paused machine go on") },
         { "suspend", suspend_main, N_("write a machine's state to disk and end it; start goes on from there") },
+        { "fork", fork_main, N_("start a second machine that goes on from a running one's present instant") },
         { "snapshot", snapshot_main, N_("keep a machine's state at an instant, and go back to it") },
         { "engine", engine_main, N_("move a running guest to another engine") },
         { "screen", screen_main, N_("print the text on a machine's screen") },

@@ -98,6 +98,7 @@ static int run(const struct session *session, const struct machine_config *confi
 {
         const char *restore = options_text(session->options, OPTION_RESTORE);
         const char *gdb_spec = options_text(session->options, OPTION_GDB);
+        const struct session_fork *fork = session->fork;
         struct gdb_server *gdb = NULL;
         enum machine_end end;
         GError *error = NULL;
@@ -106,6 +107,8 @@ static int run(const struct session *session, const struct machine_config *confi
         struct running running = { session, machine };
 
         if (machine && restore && !machine_restore(machine, restore, &error))
+                g_clear_pointer(&machine, machine_free);
+        if (machine && fork && !machine_restore_fork(machine, fork->state_fd, fork->memory_fd, &error))
                 g_clear_pointer(&machine, machine_free);
         if (machine && control)
                 control_serve(control, machine);
@@ -126,16 +129,19 @@ static int run(const struct session *session, const struct machine_config *confi
 static bool complete_from_snapshot(const struct session *session, struct machine_config *config, struct snapshot_info *info, int *status)
 {
         const char *restore = options_text(session->options, OPTION_RESTORE);
+        char *path = session->fork ? g_strdup_printf("/proc/self/fd/%d", session->fork->state_fd) : g_strdup(restore);
         uint8_t id[SNAPSHOT_ID_BYTES];
         GError *error = NULL;
         uint64_t bytes;
+        bool ok = !path || snapshot_read_info(path, info, id, &bytes, &error);
 
-        if (!restore)
-                return true;
-        if (!snapshot_read_info(restore, info, id, &bytes, &error)) {
+        if (!ok)
                 *status = session_fail(session->command, error);
-                return false;
+        if (!ok || !path) {
+                g_free(path);
+                return ok;
         }
+        g_free(path);
         if (!options_text(session->options, OPTION_MEMORY))
                 config->memory_bytes = info->memory_bytes;
         if (!options_text(session->options, OPTION_CPUS))
@@ -159,6 +165,9 @@ int session_run(const struct session *session)
         if (open_control(session, name, &control, &status)) {
                 options_config(session->options, &config);
                 config.name = name;
+                config.folder = session->folder;
+                config.disk_moves = session->disk_moves;
+                config.disk_opaque = session->opaque;
                 config.firmware_variables = variables;
                 if (!options_text(session->options, OPTION_SERIAL))
                         g_ptr_array_add(config.serials, stdio);

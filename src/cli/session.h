@@ -5,6 +5,11 @@
 
 #include "library/options.h"
 
+/* What `fork` got of the machine that this one goes on from. */
+struct session_fork {
+        int state_fd, memory_fd;
+};
+
 struct session {
         const char *command;            /* for messages */
         const struct option_set *options;       /* checked by session_check() */
@@ -13,8 +18,11 @@ struct session {
         void *opaque;
         /* It will run without whoever started it: a machine that cannot be controlled then is useless. */
         bool detached;
-        /* The machine's own, where UEFI's variables are kept; NULL: it has none, and they end with it. */
+        /* The machine's own, where UEFI's variables are kept and disks may go on (disk_moves notes it; machine_config); NULL: it
+         * has none. */
         const char *folder;
+        bool (*disk_moves)(void *opaque, const char *from, const char *to, GError **error);
+        const struct session_fork *fork;        /* NULL: not one */
 };
 
 /* Everything that can be found wrong before a machine is made; traces go where they are told from then on. */

@@ -207,7 +207,7 @@ static bool clean_images(const char *machine, const char *const *ids, GError **e
 /* Removes from the disks what belongs to no snapshot any more. */
 static bool clean_disks(const char *machine, GError **error)
 {
-        GPtrArray *list = timeline_list(machine), *ids = g_ptr_array_new();
+        GPtrArray *list = timeline_list(machine), *ids = g_ptr_array_new_with_free_func(g_free);
         bool ok = true;
 
         for (guint i = 0; i < list->len; i++) {
@@ -215,8 +215,9 @@ static bool clean_disks(const char *machine, GError **error)
 
                 /* Whose id cannot be read may need any of them. */
                 ok = ok && !entry->problem;
-                g_ptr_array_add(ids, entry->id);
+                g_ptr_array_add(ids, g_strdup(entry->id));
         }
+        timeline_add_needed(ids);
         g_ptr_array_add(ids, NULL);
         if (ok && is_running(machine)) {
                 struct client client;

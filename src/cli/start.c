@@ -17,8 +17,10 @@
 #include "base/i18n.h"
 #include "cli/cli.h"
 #include "cli/session.h"
+#include "cli/start.h"
 #include "library/library.h"
 #include "library/timeline.h"
+#include "machine/disk_spec.h"
 
 /* The machine's process: its output goes to the log from here on. */
 static bool become_background(int log)
@@ -49,6 +51,39 @@ static void tell_parent(void *opaque, struct machine *machine)
         (void)!write(report->pipe_end, "", 1);
         close(report->pipe_end);
         report->pipe_end = -1;
+}
+
+/* The definition refers to the image that a disk goes on with. */
+static bool note_image(void *opaque, const char *from, const char *to, GError **error)
+{
+        static const enum option drives[] = { OPTION_DISK, OPTION_FLOPPY };
+        const struct report *report = opaque;
+        struct definition *definition = definition_load(report->name, error);
+        char *was = g_canonicalize_filename(from, NULL);
+        bool found = false, ok;
+
+        for (unsigned i = 0; definition && i < G_N_ELEMENTS(drives); i++)
+                for (char **value = definition->options.values[drives[i]]; !found && value && *value; value++) {
+                        struct disk_spec spec = { 0 };
+                        char *path = disk_spec_parse(*value, &spec, NULL) ? g_canonicalize_filename(spec.path, NULL) : NULL;
+
+                        found = !g_strcmp0(path, was);
+                        if (found) {
+                                char *text = disk_spec_with_image(*value, to, "qcow2", true);
+
+                                g_free(*value);
+                                *value = text;
+                        }
+                        g_free(path);
+                        disk_spec_clear(&spec);
+                }
+        if (definition && !found)
+                g_set_error(error, LIBRARY_ERROR, LIBRARY_ERROR_INVALID,
+                            _("%s: the definition of %s has no such disk any more; start the machine again first"), was, report->name);
+        ok = found && definition_save(definition, error);
+        definition_free(definition);
+        g_free(was);
+        return ok;
 }
 
 /* The log of this run, with that of the one before kept beside it; -1 with error set. */
@@ -83,7 +118,7 @@ static char *last_words(const char *path)
         return line;
 }
 
-static int wait_until_running(pid_t child, int pipe_end, const char *name, const char *log)
+static int wait_until_running(const char *command, pid_t child, int pipe_end, const char *name, const char *log)
 {
         char byte, *words;
         ssize_t got;
@@ -97,12 +132,12 @@ static int wait_until_running(pid_t child, int pipe_end, const char *name, const
         while (waitpid(child, &result, 0) < 0 && errno == EINTR)
                 ;
         words = last_words(log);
-        cli_fail(EXIT_HOST, "start", "%s: %s", name, words);
+        cli_fail(EXIT_HOST, command, "%s: %s", name, words);
         g_free(words);
         return WIFEXITED(result) && WEXITSTATUS(result) ? WEXITSTATUS(result) : EXIT_HOST;
 }
 
-static int start_process(const struct option_set *options, const char *folder)
+int start_process(const char *command, const struct option_set *options, const char *folder, const struct session_fork *forked)
 {
         const char *name = options_text(options, OPTION_NAME);
         GError *error = NULL;
@@ -112,17 +147,17 @@ static int start_process(const struct option_set *options, const char *folder)
 
         if (log < 0) {
                 g_free(path);
-                return session_fail("start", error);
+                return session_fail(command, error);
         }
         if (pipe2(ends, O_CLOEXEC) < 0) {
-                status = cli_fail(EXIT_HOST, "start", "%s: pipe: %s", name, g_strerror(errno));
+                status = cli_fail(EXIT_HOST, command, "%s: pipe: %s", name, g_strerror(errno));
                 goto out;
         }
         child = fork();
         if (child == 0) {
                 struct report report = { name, ends[1] };
                 struct session session = { .command = "start", .options = options, .running = tell_parent, .opaque = &report,
-                                           .detached = true, .folder = folder };
+                                           .detached = true, .folder = folder, .disk_moves = note_image, .fork = forked };
 
                 close(ends[0]);
                 status = become_background(log) ? session_run(&session) : EXIT_HOST;
@@ -130,8 +165,8 @@ static int start_process(const struct option_set *options, const char *folder)
                 _exit(status);
         }
         close(ends[1]);
-        status = child < 0 ? cli_fail(EXIT_HOST, "start", "%s: fork: %s", name, g_strerror(errno))
-                           : wait_until_running(child, ends[0], name, path);
+        status = child < 0 ? cli_fail(EXIT_HOST, command, "%s: fork: %s", name, g_strerror(errno))
+                           : wait_until_running(command, child, ends[0], name, path);
         close(ends[0]);
 out:
         close(log);
@@ -168,7 +203,7 @@ static int start(const char *name, bool headless, bool cold)
                 options_set(&options, OPTION_DISPLAY, "none");
         /* The child inherits the lock, and holds it after this process has gone. */
         if (session_check("start", &options, &status))
-                status = start_process(&options, definition->folder);
+                status = start_process("start", &options, definition->folder, NULL);
 out:
         close(lock);
         options_clear(&options);

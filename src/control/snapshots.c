@@ -4,6 +4,8 @@
  *
  * Taking one is answered when the file is durable; the machine runs, and answers others, meanwhile.
  */
+#include <gio/gunixfdlist.h>
+
 #include "control/error.h"
 #include "control/snapshots.h"
 #include "machine/checkpoint.h"
@@ -119,10 +121,32 @@ static gboolean handle_keep(ControlMachine1 *object, GDBusMethodInvocation *call
         return HANDLED;
 }
 
+static gboolean handle_fork(ControlMachine1 *object, GDBusMethodInvocation *call, GUnixFDList *in, struct machine *machine)
+{
+        GUnixFDList *list = g_unix_fd_list_new();
+        struct machine_fork fork;
+        GError *error = NULL;
+
+        (void)in;
+        if (machine_fork(machine, &fork, &error) && g_unix_fd_list_append(list, fork.state_fd, &error) == 0 &&
+            g_unix_fd_list_append(list, fork.memory_fd, &error) == 1) {
+                g_ptr_array_add(fork.disks, NULL);
+                control_machine1_complete_fork(object, call, list, fork.id, (guint64)fork.stopped_us,
+                                               (const char *const *)fork.disks->pdata, g_variant_new_handle(0), g_variant_new_handle(1));
+        } else {
+                refuse(call, error);
+                g_error_free(error);
+        }
+        machine_fork_clear(&fork);
+        g_object_unref(list);
+        return HANDLED;
+}
+
 void snapshots_connect(ControlMachine1 *object, struct machine *machine)
 {
         g_signal_connect(object, "handle-take-snapshot", G_CALLBACK(handle_take), machine);
         g_signal_connect(object, "handle-restore-snapshot", G_CALLBACK(handle_restore), machine);
         g_signal_connect(object, "handle-keep-disk-snapshots", G_CALLBACK(handle_keep), machine);
+        g_signal_connect(object, "handle-fork", G_CALLBACK(handle_fork), machine);
         g_signal_connect(object, "handle-suspend", G_CALLBACK(handle_suspend), machine);
 }

@@ -221,20 +221,6 @@ static bool link_disk(struct clone *clone, const struct disk_spec *from, const c
         return ok;
 }
 
-/* What `spec` says of a disk, for another file that has a format of its own. */
-static char *respell(const char *value, const struct disk_spec *spec, const char *path, const char *format, bool linked)
-{
-        GString *text = g_string_new(path);
-        char **words = g_strsplit(value + strlen(spec->path), ",", -1);
-
-        for (char **word = words; *word; word++)
-                if (**word && !g_str_has_prefix(*word, "format=") && !g_str_has_prefix(*word, "backing="))
-                        g_string_append_printf(text, ",%s", *word);
-        g_string_append_printf(text, ",format=%s%s", format, linked ? ",backing=trust" : "");
-        g_strfreev(words);
-        return g_string_free(text, FALSE);
-}
-
 /* One disk or floppy of the list: *value becomes the new machine's.  Floppies are small, and always copied. */
 static bool take_disk(struct clone *clone, enum option option, unsigned number, char **value, GError **error)
 {
@@ -254,7 +240,7 @@ static bool take_disk(struct clone *clone, enum option option, unsigned number, 
                 made = g_build_filename(clone->folder, name, NULL);
                 final = g_build_filename(clone->made->folder, name, NULL);
                 ok = linked ? link_disk(clone, &spec, made, error) : copy_disk(clone, &spec, made, format, info->size_bytes, error);
-                text = respell(*value, &spec, final, format, linked);
+                text = disk_spec_with_image(*value, final, format, linked);
                 g_free(*value);
                 *value = text;
                 g_free(final);

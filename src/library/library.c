@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "library/library.h"
+#include "library/timeline.h"
 #include "library/parse.h"
 
 /* Leaves room for a number behind it. */
@@ -231,6 +232,8 @@ bool library_delete(const char *name, GError **error)
         if (fd < 0)
                 goto out;
         user = find_user(name, folder);
+        if (!user)
+                user = timeline_find_needing(name);
         if (user) {
                 g_set_error(error, LIBRARY_ERROR, LIBRARY_ERROR_NEEDED, _("%s: machine %s uses files in its folder; delete that one first"),
                             name, user);

@@ -2,6 +2,8 @@
 lodger_core_SOURCES += \
         src/library/clone.c \
         src/library/definition.c \
+        src/library/fork.c \
+        src/library/fork.h \
         src/library/guest_os.c \
         src/library/guest_os.h \
         src/library/library.c \

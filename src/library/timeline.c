@@ -196,6 +196,47 @@ bool timeline_set_current(const char *machine, const char *id, const char *ances
         return ok;
 }
 
+bool timeline_set_needs(const char *machine, const char *other, const char *id, GError **error)
+{
+        GKeyFile *file = timeline_load(machine);
+        bool ok;
+
+        g_key_file_set_string(file, "timeline", "needs", id);
+        g_key_file_set_string(file, "timeline", "from", other);
+        ok = timeline_store(machine, file, error);
+        g_key_file_unref(file);
+        return ok;
+}
+
+char *timeline_find_needing(const char *other)
+{
+        GPtrArray *machines = library_list();
+        char *found = NULL;
+
+        for (guint i = 0; !found && i < machines->len; i++) {
+                char *from = timeline_get(g_ptr_array_index(machines, i), "from");
+
+                if (!g_strcmp0(from, other))
+                        found = g_strdup(g_ptr_array_index(machines, i));
+                g_free(from);
+        }
+        g_ptr_array_unref(machines);
+        return found;
+}
+
+void timeline_add_needed(GPtrArray *ids)
+{
+        GPtrArray *machines = library_list();
+
+        for (guint i = 0; i < machines->len; i++) {
+                char *needs = timeline_get(g_ptr_array_index(machines, i), "needs");
+
+                if (needs)
+                        g_ptr_array_add(ids, needs);
+        }
+        g_ptr_array_unref(machines);
+}
+
 bool timeline_set_resume(const char *machine, const struct timeline_entry *entry, GError **error)
 {
         char *name = g_path_get_basename(entry->path), *relative = g_build_filename("snapshots", name, NULL);

@@ -7,7 +7,8 @@
  *      snapshots/NAME.snapshot         one each
  *      suspended.snapshot              the machine's state, while it is suspended; gone once it runs again
  *      timeline                        GKeyFile [timeline]: current, the ids the present state descends from, nearest
- *                                      first; resume, the file from which the next start goes on
+ *                                      first; resume, the file from which the next start goes on; needs, ids of
+ *                                      instants of another machine, from, that this one's disks build upon
  *
  * Each file replaces its predecessor by renaming, so whenever a process dies, what is there is whole: either
  * the state before the command or the one after it.
@@ -42,6 +43,12 @@ const struct timeline_entry *timeline_parent(const GPtrArray *list, const struct
 char *timeline_current(const char *machine);
 /* A snapshot was taken or restored: the present state comes from it now. */
 bool timeline_set_current(const char *machine, const char *id, const char *ancestors, GError **error);
+/* This machine's disks build upon what another one's keep for that instant. */
+bool timeline_set_needs(const char *machine, const char *other, const char *id, GError **error);
+/* A machine whose disks build upon those of `other`; NULL: none.  Caller frees. */
+char *timeline_find_needing(const char *other);
+/* Adds the ids of all such instants, of all machines, to an array of char * that frees them. */
+void timeline_add_needed(GPtrArray *ids);
 /* Lets the next start go on from a snapshot. */
 bool timeline_set_resume(const char *machine, const struct timeline_entry *entry, GError **error);
 /* Deletes a snapshot; those that come after it then follow its own parent.  Not the one the next start needs. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * checkpoint.h - a machine's whole state into a snapshot, and back.
+ * checkpoint.h - a machine's whole state into a snapshot, and back; and into a second machine.
  *
  * Called on the main-loop thread without the machine lock held.
  */
@@ -37,5 +37,20 @@ bool machine_checkpoint_running(const struct machine *machine);
 /* Puts the machine, whether it runs or has not been started yet, into the state of a snapshot.  False: it
  * stays as it is. */
 bool machine_restore(struct machine *machine, const char *path, GError **error);
+
+/* -- Forks ------------------------------------------------------------------------------------------ */
+
+/* The machine's present instant for a second one, which has its memory and disks in common with it until one of them writes. */
+struct machine_fork {
+        char id[2 * SNAPSHOT_ID_BYTES + 1];     /* images keep their content of this instant under "lodger-ID" */
+        int state_fd, memory_fd;        /* a snapshot without the pages that the memory has; the memory */
+        GPtrArray *disks;               /* of char *: the paths of those images, absolute */
+        int64_t stopped_us;             /* how long the guest stood still */
+};
+
+bool machine_fork(struct machine *machine, struct machine_fork *fork, GError **error);
+void machine_fork_clear(struct machine_fork *fork);
+/* A machine that has not run goes on from there. */
+bool machine_restore_fork(struct machine *machine, int state_fd, int memory_fd, GError **error);
 
 #endif

@@ -6,11 +6,12 @@
  * snapshots that are gone (their file is deleted first) are removed by checkpoint_disks_keep(), whenever
  * whoever manages snapshots calls it; a process that dies in between leaves nothing worse than some space.
  *
- * Other images that a guest may write to cannot go back, so a snapshot of such a machine is refused.  To suspend,
- * nothing is needed: disks stay as they are until the machine goes on.
+ * A raw image cannot go back, so at its machine's first snapshot a qcow2 image is put on top of it, where the machine has a
+ * folder for that; other images are refused.  To suspend, nothing is needed: disks stay as they are until the machine goes on.
  */
 #include <string.h>
 
+#include "base/log.h"
 #include "block/block.h"
 #include "machine/checkpoint_disks.h"
 #include "machine/manage.h"
@@ -20,6 +21,7 @@
 struct work {
         const char *name;               /* within images */
         const char *const *keep;
+        const struct checkpoint_overlays *overlays;
         GString *lines;
         GError **error;
         bool stays, started, ok;
@@ -55,6 +57,29 @@ static bool complain(struct work *work, struct block *block, const char *what)
         return false;
 }
 
+/* A raw image becomes the base of a new one that can keep what it held. */
+static bool go_on_above(struct work *work, struct block *block)
+{
+        const struct checkpoint_overlays *overlays = work->overlays;
+        char *base, *path;
+        bool ok;
+
+        if (strcmp(block_format(block), "raw") || !overlays->folder)
+                return true;
+        base = g_path_get_basename(block_path(block));
+        path = g_strdup_printf("%s/%s.qcow2", overlays->folder, base);
+        for (unsigned i = 2; g_file_test(path, G_FILE_TEST_EXISTS); i++) {
+                g_free(path);
+                path = g_strdup_printf("%s/%s.%u.qcow2", overlays->folder, base, i);
+        }
+        ok = block_switch_to_overlay(block, path, overlays->moves, overlays->opaque, work->error);
+        if (ok)
+                log_warning("%s does not change any more; the guest's writes go to %s from now on", base, path);
+        g_free(base);
+        g_free(path);
+        return ok;
+}
+
 static void note_one(struct block *block, void *opaque)
 {
         struct work *work = opaque;
@@ -67,7 +92,7 @@ static void note_one(struct block *block, void *opaque)
         if (is_throwaway(block))
                 work->ok = complain(work, block, "the guest has written to a throwaway disk, which ends with the process");
         else if (!work->stays)
-                work->ok = block_snapshot_create(block, work->name, work->now_ns, work->error);
+                work->ok = go_on_above(work, block) && block_snapshot_create(block, work->name, work->now_ns, work->error);
         if (!work->ok || work->stays)
                 return;
         base = g_path_get_basename(block_path(block));
@@ -83,11 +108,13 @@ static void drop_one(struct block *block, void *opaque)
                 block_snapshot_delete(block, work->name, NULL);
 }
 
-char *checkpoint_disks_note(const char *id, bool stays, int64_t now_ns, GError **error)
+char *checkpoint_disks_name(const char *id) { return g_strconcat(PREFIX, id, NULL); }
+
+char *checkpoint_disks_note(const char *id, bool stays, int64_t now_ns, const struct checkpoint_overlays *overlays, GError **error)
 {
-        char *name = g_strconcat(PREFIX, id, NULL);
+        char *name = checkpoint_disks_name(id);
         struct work work = { .name = name, .lines = g_string_new(NULL), .error = error, .stays = stays, .ok = true,
-                             .now_ns = (uint64_t)now_ns };
+                             .now_ns = (uint64_t)now_ns, .overlays = overlays };
 
         block_foreach(note_one, &work);
         if (!work.ok)
@@ -98,7 +125,7 @@ char *checkpoint_disks_note(const char *id, bool stays, int64_t now_ns, GError *
 
 void checkpoint_disks_drop(const char *id)
 {
-        char *name = g_strconcat(PREFIX, id, NULL);
+        char *name = checkpoint_disks_name(id);
         struct work work = { .name = name };
 
         block_foreach(drop_one, &work);
@@ -137,7 +164,7 @@ static void apply_one(struct block *block, void *opaque)
 
 static bool go_back(const char *id, const char *lines, bool started, bool apply, GError **error)
 {
-        char *name = g_strconcat(PREFIX, id, NULL);
+        char *name = checkpoint_disks_name(id);
         struct work work = { .name = name, .lines = g_string_new(lines), .error = error, .started = started, .ok = true };
         unsigned expected = 0;
 

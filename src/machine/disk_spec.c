@@ -156,3 +156,24 @@ void disk_spec_clear(struct disk_spec *spec)
         g_free(spec->serial);
         memset(spec, 0, sizeof(*spec));
 }
+
+/* -- The same drive with another image ----------------------------------------------------------- */
+
+char *disk_spec_with_image(const char *text, const char *path, const char *format, bool trusted)
+{
+        struct disk_spec spec;
+        GString *result;
+        char **words;
+
+        if (!disk_spec_parse(text, &spec, NULL))
+                return g_strdup(text);
+        result = g_string_new(path);
+        words = g_strsplit(text + strlen(spec.path), ",", -1);
+        for (char **word = words; *word; word++)
+                if (**word && !g_str_has_prefix(*word, "format=") && !g_str_has_prefix(*word, "backing="))
+                        g_string_append_printf(result, ",%s", *word);
+        g_string_append_printf(result, ",format=%s%s", format, trusted ? ",backing=trust" : "");
+        g_strfreev(words);
+        disk_spec_clear(&spec);
+        return g_string_free(result, FALSE);
+}

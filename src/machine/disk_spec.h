@@ -19,5 +19,7 @@ struct disk_spec {
  * False with error set: a key that is known has a value that is not. */
 bool disk_spec_parse(const char *text, struct disk_spec *spec, GError **error);
 void disk_spec_clear(struct disk_spec *spec);
+/* The same drive with another image, which may build upon one anywhere if it is trusted to; caller frees. */
+char *disk_spec_with_image(const char *text, const char *path, const char *format, bool trusted);
 
 #endif

@@ -13,6 +13,7 @@
 #include "devices/device.h"
 #include "devices/input/input.h"
 #include "engine/engine.h"
+#include "machine/checkpoint_disks.h"
 #include "machine/machine.h"
 
 enum { PC_ISA_IRQS = 16, PC_IOAPIC_PINS = 24 };
@@ -32,6 +33,7 @@ struct machine {
         unsigned cpus;
         bool no_reboot;
         double timeout_seconds;
+        struct checkpoint_overlays overlays;
 
         struct clock *clock;
         struct memory *memory;

@@ -10,8 +10,12 @@ lodger_core_SOURCES += \
         src/machine/checkpoint.h \
         src/machine/checkpoint_disks.c \
         src/machine/checkpoint_disks.h \
+        src/machine/checkpoint_fork.c \
         src/machine/checkpoint_lazy.c \
         src/machine/checkpoint_lazy.h \
+        src/machine/checkpoint_parts.c \
+        src/machine/checkpoint_parts.h \
+        src/machine/checkpoint_restore.c \
         src/machine/debug.c \
         src/machine/debug.h \
         src/machine/disk_spec.c \

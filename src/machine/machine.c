@@ -308,6 +308,7 @@ static void machine_configure(struct machine *machine, const struct machine_conf
         machine->cpus = config->cpus ? config->cpus : 1;
         machine->no_reboot = config->no_reboot;
         machine->timeout_seconds = config->timeout_seconds;
+        machine->overlays = (struct checkpoint_overlays){ g_strdup(config->folder), config->disk_moves, config->disk_opaque };
 }
 
 struct machine *machine_new(const struct machine_config *config, GError **error)
@@ -395,6 +396,7 @@ void machine_free(struct machine *machine)
         lock_destroy(&machine->lock);
         g_free(machine->lapic);
         g_free(machine->cpu);
+        g_free(machine->overlays.folder);
         g_free(machine->name);
         g_free(machine);
 }

@@ -39,6 +39,10 @@ struct machine_config {
         bool check;
         char *symbols;                  /* of the guest's kernel, for profiles; NULL: none */
         bool perf_map;                  /* tell the host's profilers about translated code */
+        /* Where a disk goes on that cannot keep its content by itself, and who notes that (block_moves); NULL: nowhere. */
+        const char *folder;
+        bool (*disk_moves)(void *opaque, const char *from, const char *to, GError **error);
+        void *disk_opaque;
 };
 
 /* How the machine ended; the process's exit status follows from it. */

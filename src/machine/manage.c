@@ -14,6 +14,7 @@
 #include "machine/internal.h"
 #include "machine/manage.h"
 #include "machine/storage.h"
+#include "memory/share.h"
 
 G_DEFINE_QUARK(lodger-machine-error-quark, machine_error)
 
@@ -29,7 +30,8 @@ bool machine_set_engine(struct machine *machine, const char *name, GError **erro
                 g_set_error(error, MACHINE_ERROR, MACHINE_ERROR_BUSY, "a snapshot of it is being taken");
                 return false;
         }
-        machine_lazy_finish(machine, false);    /* nor would it wait for memory to come */
+        machine_lazy_finish(machine, false);    /* nor would it wait for memory to come, */
+        memory_share_distrust(machine->memory); /* nor say what it writes to */
         return engine_switch(machine->engine, name, error);
 }
 

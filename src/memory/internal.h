@@ -84,6 +84,7 @@ struct memory {
         uint64_t ram_bytes;
         uint64_t rom_used;              /* bytes of the ROM area handed out */
         int fd;                         /* memfd, or -1: anonymous shared memory */
+        int frozen_fd;                  /* the file that RAM is a private view of (share.h); -1: RAM is fd's */
         uint8_t *host;                  /* RAM, then the ROM area */
         uint8_t *reservation;           /* the whole mapping with a guard page on either side */
         size_t reservation_bytes;
@@ -108,6 +109,8 @@ struct memory {
         struct view *views[2];
 };
 
+/* memory.c: a memfd of that size, or -1 with errno set. */
+int memory_backing_open(uint64_t bytes);
 /* pages.c [gpr]: returns when the page, which was absent, is there. */
 void memory_wait_present(struct memory *memory, uint64_t page);
 /* map.c: recomputes segments and view, publishes them, and tells the listeners. */

@@ -12,6 +12,8 @@ lodger_core_SOURCES += \
         src/memory/note.h \
         src/memory/ports.c \
         src/memory/ports.h \
+        src/memory/share.c \
+        src/memory/share.h \
         src/memory/track.c \
         src/memory/track.h
 

@@ -17,7 +17,7 @@
 /* -- Backing ----------------------------------------------------------------------------------- */
 
 /* A memfd of that size, or -1 where the host forbids it (vm.memfd_noexec, seccomp; traps.md T16). */
-static int backing_open(uint64_t bytes)
+int memory_backing_open(uint64_t bytes)
 {
         int fd = memfd_create("lodger-ram", MFD_CLOEXEC);
 
@@ -30,7 +30,8 @@ static int backing_open(uint64_t bytes)
 
 static bool backing_map(struct memory *memory, uint64_t bytes, GError **error)
 {
-        memory->fd = backing_open(bytes);
+        memory->fd = memory_backing_open(bytes);
+        memory->frozen_fd = -1;
         memory->reservation_bytes = bytes + 2 * PAGE_SIZE;
         memory->reservation = mmap(NULL, memory->reservation_bytes, PROT_NONE,
                                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -102,17 +103,14 @@ void memory_free(struct memory *memory)
         munmap(memory->reservation, memory->reservation_bytes);
         if (memory->fd >= 0)
                 close(memory->fd);
+        if (memory->frozen_fd >= 0)
+                close(memory->frozen_fd);
         g_free(memory);
 }
 
 uint64_t memory_ram_bytes(const struct memory *memory)
 {
         return memory->ram_bytes;
-}
-
-int memory_ram_fd(const struct memory *memory)
-{
-        return memory->fd;
 }
 
 uint8_t *memory_ram(const struct memory *memory)

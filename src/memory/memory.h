@@ -54,7 +54,7 @@ enum page_state {
         PAGE_HOLDS_CODE = 1 << 0,       /* a write must first drop translated blocks */
         PAGE_TRACKED = 1 << 1,          /* a write must first be noted (dirty tracking) */
         PAGE_ABSENT = 1 << 2,           /* contents must first be brought in (lazy restore) */
-        PAGE_SHARED = 1 << 3,           /* a write must first copy (fork, page sharing) */
+        PAGE_SHARED = 1 << 3,           /* as in the frozen file: the first write must be noted (share.h) */
 };
 
 /* One 4 KiB page as an access sees it. */
@@ -82,7 +82,6 @@ struct memory_listener {
 struct memory *memory_new(uint64_t ram_bytes, struct lock *machine_lock, GError **error);
 void memory_free(struct memory *memory);
 uint64_t memory_ram_bytes(const struct memory *memory);
-int memory_ram_fd(const struct memory *memory);
 uint8_t *memory_ram(const struct memory *memory);       /* RAM page 0, the writable alias */
 
 /* -- The map ----------------------------------------------------------------------------------- */
@@ -138,7 +137,7 @@ struct page_info memory_page(struct memory *memory, gpa_t gpa);
 /* [gpr] Sets and clears state bits of the RAM page behind gpa; false when there is none.  Setting
  * HOLDS_CODE takes effect for all vCPUs before it returns to translated code (the caller flushes). */
 bool memory_set_state(struct memory *memory, gpa_t gpa, uint32_t set, uint32_t clear);
-/* [gpr] Whoever is about to write through page->host calls this first when page->state has PAGE_TRACKED (or
+/* [gpr] Whoever is about to write through page->host calls this first when page->state has PAGE_TRACKED or PAGE_SHARED (or
  * always); afterwards the page may be written to, and page->state says what is left to be done. */
 void memory_before_write(struct memory *memory, struct page_info *page);
 /* The same for [offset, +size) of the memory's file, for devices that write through memory_ram(). */

@@ -149,23 +149,31 @@ static void put_aside(struct memory *memory, uint64_t page)
         lock_release(&memory->pages_lock);
 }
 
+/* Rule S1 of share.c. */
+static void note_changed(struct memory *memory, uint64_t page)
+{
+        __atomic_fetch_and(&memory->states[page], (uint8_t)~PAGE_SHARED, __ATOMIC_SEQ_CST);
+}
+
 void memory_before_write(struct memory *memory, struct page_info *page)
 {
-        if (!(page->state & PAGE_TRACKED))
-                return;
-        put_aside(memory, page->ram_page);
-        page->state &= ~(uint32_t)PAGE_TRACKED;
+        if (page->state & PAGE_SHARED)
+                note_changed(memory, page->ram_page);
+        if (page->state & PAGE_TRACKED)
+                put_aside(memory, page->ram_page);
+        page->state &= ~(uint32_t)(PAGE_TRACKED | PAGE_SHARED);
 }
 
 void memory_before_write_file(struct memory *memory, uint64_t offset, size_t size)
 {
-        for (uint64_t page = offset >> PAGE_SHIFT; size && page <= (offset + size - 1) >> PAGE_SHIFT; page++)
-                switch (__atomic_load_n(&memory->states[page], __ATOMIC_ACQUIRE) & (PAGE_TRACKED | PAGE_ABSENT)) {
-                case PAGE_TRACKED:
-                        put_aside(memory, page);
-                        break;
-                case PAGE_ABSENT:
+        for (uint64_t page = offset >> PAGE_SHIFT; size && page <= (offset + size - 1) >> PAGE_SHIFT; page++) {
+                uint8_t state = __atomic_load_n(&memory->states[page], __ATOMIC_ACQUIRE);
+
+                if (state & PAGE_ABSENT)
                         memory_wait_present(memory, page);
-                        break;
-                }
+                if (state & PAGE_SHARED)
+                        note_changed(memory, page);
+                if (state & PAGE_TRACKED)
+                        put_aside(memory, page);
+        }
 }

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "memory/internal.h"
+#include "memory/share.h"
 #include "memory/track.h"
 
 static void track_free(struct memory_track *track, uint64_t ram_bytes)
@@ -59,17 +60,21 @@ static bool track_start(struct memory *memory, bool ahead, GError **error)
         return true;
 }
 
-/* Whether there is anything but zeroes, which the shadow has anyway (K3).  Pages lock held. */
+/* Whether there is anything but zeroes, which the shadow has anyway (K3).  Of RAM that is a private view of a frozen file
+ * (share.h), holes of that file count while the page is still the file's.  Pages lock held. */
 static bool page_has_data(struct memory *memory, struct memory_track *track, uint64_t page)
 {
+        int fd = memory->frozen_fd >= 0 ? memory->frozen_fd : memory->fd;
         uint64_t offset = page << PAGE_SHIFT;
 
-        if (memory->fd >= 0 && offset >= track->data_from) {
-                off_t data = lseek(memory->fd, (off_t)offset, SEEK_DATA);
+        if (fd < 0 || (memory->frozen_fd >= 0 && memory_share_differs(memory, page)))
+                return true;
+        if (offset >= track->data_from) {
+                off_t data = lseek(fd, (off_t)offset, SEEK_DATA);
 
                 track->data_from = data < 0 ? UINT64_MAX : (uint64_t)data;
         }
-        return memory->fd < 0 || offset >= track->data_from;
+        return offset >= track->data_from;
 }
 
 static void copy_to_shadow(struct memory *memory, struct memory_track *track, uint64_t page)

@@ -19,7 +19,8 @@ struct info_field {
 
 static const struct info_field fields[] = {
         TEXT(name, false), TEXT(description, false), TEXT(machine, true), TEXT(version, false), TEXT(engine, false),
-        TEXT(cpu_model, true), TEXT(ancestors, false), TEXT(disks, false), NUMBER(created_us, true), NUMBER(virtual_ns, true),
+        TEXT(cpu_model, true), TEXT(ancestors, false), TEXT(base, false), TEXT(disks, false),
+        NUMBER(created_us, true), NUMBER(virtual_ns, true),
         NUMBER(memory_bytes, true), NUMBER(file_bytes, true), NUMBER(cpus, true), NUMBER(tsc_hz, false),
 };
 

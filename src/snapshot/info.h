@@ -16,6 +16,8 @@ struct snapshot_info {
         char *cpu_model;
         /* Its ancestors' ids in hexadecimal, nearest first, separated by spaces: deleting one leaves the tree whole. */
         char *ancestors;
+        /* What has the pages that this file does not: SNAPSHOT_BASE_MEMORY, or the id of another snapshot.  Empty: it has all. */
+        char *base;
         char *disks;                    /* which layer of which disk belongs to it: a line each */
         uint64_t created_us;            /* host's wall clock, of the epoch */
         uint64_t virtual_ns;            /* the guest's time */
@@ -24,6 +26,9 @@ struct snapshot_info {
         uint64_t cpus;
         uint64_t tsc_hz;
 };
+
+/* A memory that is handed over along with it (fork). */
+#define SNAPSHOT_BASE_MEMORY "memory"
 
 void snapshot_info_clear(struct snapshot_info *info);
 GByteArray *snapshot_info_encode(const struct snapshot_info *info);

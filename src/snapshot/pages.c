@@ -99,9 +99,15 @@ struct job {
         size_t payload_bytes;
         unsigned zero, same, stored;
         size_t stored_bytes;
+        const struct page_source *source;
         uint8_t *pages;                 /* CHUNK_BYTES; stored ones are moved to its front */
         uint8_t *payload;               /* RAW_DATA_AT + CHUNK_BYTES */
 };
+
+static bool page_wanted(const struct page_source *source, uint64_t page)
+{
+        return !source->wanted || source->wanted(source->opaque, page);
+}
 
 static void job_encode(struct job *job)
 {
@@ -109,13 +115,16 @@ static void job_encode(struct job *job)
         enum snapshot_encoding encoding = encoder->encoding;
         uint8_t *entry = job->payload + CHUNK_HEADER_BYTES;
         size_t at, bytes, stored;
+        unsigned entries = 0;
 
         memset(job->payload, 0, RAW_DATA_AT);
         job->zero = job->same = job->stored = 0;
-        for (unsigned i = 0; i < job->count; i++, entry += CHUNK_ENTRY_BYTES) {
+        for (unsigned i = 0; i < job->count; i++) {
                 const uint8_t *page = job->pages + (size_t)i * SNAPSHOT_PAGE_BYTES;
                 struct known_page found;
 
+                if (!page_wanted(job->source, job->first + i))
+                        continue;
                 entry[ENTRY_PAGE] = (uint8_t)i;
                 if (page_is_zero(page)) {
                         entry[ENTRY_KIND] = ENTRY_ZERO;
@@ -132,6 +141,8 @@ static void job_encode(struct job *job)
                                 memcpy(job->pages + (size_t)job->stored * SNAPSHOT_PAGE_BYTES, page, SNAPSHOT_PAGE_BYTES);
                         job->stored++;
                 }
+                entries++;
+                entry += CHUNK_ENTRY_BYTES;
         }
         bytes = (size_t)job->stored * SNAPSHOT_PAGE_BYTES;
         at = encoding == ENCODING_NONE ? RAW_DATA_AT : (size_t)(entry - job->payload);
@@ -142,7 +153,7 @@ static void job_encode(struct job *job)
                 stored = bytes;
         }
         put_le64(job->payload + CHUNK_FIRST, job->first);
-        put_le16(job->payload + CHUNK_ENTRIES, (uint16_t)job->count);
+        put_le16(job->payload + CHUNK_ENTRIES, (uint16_t)entries);
         job->payload[CHUNK_ENCODING] = (uint8_t)encoding;
         put_le32(job->payload + CHUNK_STORED, job->stored);
         put_le32(job->payload + CHUNK_DATA_AT, (uint32_t)at);
@@ -197,6 +208,16 @@ static void encoder_init(struct encoder *encoder, uint64_t pages, enum snapshot_
         g_cond_init(&encoder->finished);
 }
 
+/* Moves on to the next chunk that has any page in the file; false: there is none. */
+static bool next_wanted(const struct page_source *source, uint64_t *first)
+{
+        for (; *first < source->pages; *first += CHUNK_PAGES)
+                for (uint64_t page = *first; page < MIN(source->pages, *first + CHUNK_PAGES); page++)
+                        if (page_wanted(source, page))
+                                return true;
+        return false;
+}
+
 bool snapshot_write_pages(struct snapshot_writer *writer, const struct page_source *source, enum snapshot_encoding encoding,
                           struct page_totals *totals, GError **error)
 {
@@ -204,23 +225,24 @@ bool snapshot_write_pages(struct snapshot_writer *writer, const struct page_sour
         GThreadPool *pool = g_thread_pool_new(job_run, NULL, (gint)threads, TRUE, NULL);
         struct encoder encoder = { 0 };
         struct job *jobs = g_new0(struct job, ring);
-        uint64_t chunks = (source->pages + CHUNK_PAGES - 1) / CHUNK_PAGES, written = 0;
+        uint64_t chunks = 0, first = 0, written = 0;
         bool ok = true;
 
         *totals = (struct page_totals){ 0 };
         encoder_init(&encoder, source->pages, encoding);
-        for (uint64_t i = 0; i < chunks && ok; i++) {
-                struct job *job = &jobs[i % ring];
+        for (; ok && next_wanted(source, &first); first += CHUNK_PAGES, chunks++) {
+                struct job *job = &jobs[chunks % ring];
 
-                if (i >= ring)
+                if (chunks >= ring)
                         ok = job_write(writer, &jobs[written++ % ring], totals, error);
                 if (!job->pages) {
                         job->pages = g_malloc(CHUNK_BYTES);
                         job->payload = g_malloc(RAW_DATA_AT + CHUNK_BYTES);
                 }
                 job->encoder = &encoder;
-                job->first = i * CHUNK_PAGES;
-                job->chunk = (uint32_t)i;
+                job->source = source;
+                job->first = first;
+                job->chunk = (uint32_t)chunks;
                 job->count = (unsigned)MIN(source->pages - job->first, CHUNK_PAGES);
                 job->done = false;
                 source->fetch(source->opaque, job->first, job->count, job->pages);

@@ -8,10 +8,12 @@
 
 #include "snapshot/writer.h"
 
-/* Where the pages come from.  fetch() is called on the writing thread only, once for each page, in
+/* Where the pages come from.  fetch() is called on the writing thread only, once at most for each page, in
  * rising order: it copies pages [first, first+count) to `to`. */
 struct page_source {
         void (*fetch)(void *opaque, uint64_t first, unsigned count, uint8_t *to);
+        /* Whether a page belongs into the file; NULL: all do. */
+        bool (*wanted)(void *opaque, uint64_t page);
         void *opaque;
         uint64_t pages;
 };

@@ -17,6 +17,8 @@
 #include "snapshot/crc32c.h"
 #include "snapshot/reader.h"
 
+/* A terabyte, which only a process that has as much hands over. */
+enum { PAGES_WITH_BASE_MAX = 1 << 28 };
 enum { CHUNK_PAYLOAD_MAX = 2 * CHUNK_PAGES * SNAPSHOT_PAGE_BYTES };
 #define NO_CHUNK UINT32_MAX
 #define ZERO_CHUNK (UINT32_MAX - 1)
@@ -40,7 +42,8 @@ struct snapshot_reader {
         uint64_t file_bytes;
         uint8_t id[SNAPSHOT_ID_BYTES];
         struct snapshot_info info;
-        bool has_info;
+        bool has_info, info_only;
+        const char *base;               /* that its opener has; NULL: none, it must be whole */
         GBytes *thumbnail;
         GArray *devices;                /* of struct snapshot_device */
         GArray *chunks;                 /* of struct chunk */
@@ -126,7 +129,7 @@ static bool read_payload(struct snapshot_reader *reader, const struct section *s
 
 static bool take_info(struct snapshot_reader *reader, const uint8_t *payload, size_t bytes, GError **error)
 {
-        uint64_t total;
+        uint64_t total, entries_max;
 
         if (reader->has_info)
                 return damaged(reader, error, "INFO is there twice");
@@ -136,14 +139,21 @@ static bool take_info(struct snapshot_reader *reader, const uint8_t *payload, si
                 return false;
         }
         total = reader->info.file_bytes;
-        /* A file of nothing but zero pages has eight bytes for each. */
-        if (!total || total % SNAPSHOT_PAGE_BYTES || total / SNAPSHOT_PAGE_BYTES * CHUNK_ENTRY_BYTES > reader->file_bytes ||
-            reader->info.memory_bytes > total)
+        if (!reader->info_only && *reader->info.base && g_strcmp0(reader->info.base, reader->base)) {
+                g_set_error(error, SNAPSHOT_ERROR, SNAPSHOT_ERROR_NO_SNAPSHOT, "%s is not whole: it needs \"%s\", which is not there",
+                            reader->path, reader->info.base);
+                return false;
+        }
+        /* A file of nothing but zero pages has eight bytes for each; one with a base need have none. */
+        entries_max = *reader->info.base ? PAGES_WITH_BASE_MAX : reader->file_bytes / CHUNK_ENTRY_BYTES;
+        if (!total || total % SNAPSHOT_PAGE_BYTES || total / SNAPSHOT_PAGE_BYTES > entries_max || reader->info.memory_bytes > total)
                 return damaged(reader, error, "INFO: file_bytes: %" G_GUINT64_FORMAT " bytes of memory cannot be", (guint64)total);
         if (!reader->info.cpus || reader->info.cpus > 4096)
                 return damaged(reader, error, "INFO: cpus: %" G_GUINT64_FORMAT, (guint64)reader->info.cpus);
         if (reader->info.virtual_ns > INT64_MAX)
                 return damaged(reader, error, "INFO: virtual_ns: impossible time");
+        if (reader->info_only)
+                return true;
         reader->pages = total / SNAPSHOT_PAGE_BYTES;
         reader->places = g_new(struct place, reader->pages);
         for (uint64_t i = 0; i < reader->pages; i++)
@@ -291,8 +301,7 @@ static bool take_end(struct snapshot_reader *reader, const struct section *secti
         return ok || damaged(reader, error, "sections are missing, or in another order than they were written");
 }
 
-/* info_only: up to INFO. */
-static bool read_sections(struct snapshot_reader *reader, bool info_only, GError **error)
+static bool read_sections(struct snapshot_reader *reader, GError **error)
 {
         uint64_t at = SNAPSHOT_HEADER_BYTES, sections = 0;
         uint32_t crc = 0;
@@ -321,7 +330,7 @@ static bool read_sections(struct snapshot_reader *reader, bool info_only, GError
                 crc = crc32c(crc, header, sizeof(header));
                 if (!take_section(reader, &section, error))
                         return false;
-                if (info_only && reader->has_info)
+                if (reader->info_only && reader->has_info)
                         return true;
                 at = section.at + section.bytes;
         }
@@ -354,7 +363,8 @@ static bool check_whole(struct snapshot_reader *reader, GError **error)
 {
         if (!reader->has_info)
                 return damaged(reader, error, "INFO is missing");
-        for (uint64_t i = 0; i < reader->pages; i++)
+        /* With a base, what is not here is there. */
+        for (uint64_t i = 0; i < reader->pages && !*reader->info.base; i++)
                 if (reader->places[i].chunk == NO_CHUNK)
                         return damaged(reader, error, "page %" G_GUINT64_FORMAT " of memory is missing", (guint64)i);
         return true;
@@ -400,23 +410,36 @@ static struct snapshot_reader *reader_new(const char *path, GError **error)
         return NULL;
 }
 
-struct snapshot_reader *snapshot_open(const char *path, GError **error)
+/* base: what a snapshot without all pages may need; NULL: nothing, it must have all. */
+static struct snapshot_reader *open_with_base(const char *path, const char *base, GError **error)
 {
         struct snapshot_reader *reader = reader_new(path, error);
 
-        if (reader && (!read_sections(reader, false, error) || !check_whole(reader, error)))
+        if (reader)
+                reader->base = base;
+        if (reader && (!read_sections(reader, error) || !check_whole(reader, error)))
                 g_clear_pointer(&reader, snapshot_close);
         if (reader)
                 index_pages(reader);
         return reader;
 }
 
+struct snapshot_reader *snapshot_open(const char *path, GError **error) { return open_with_base(path, NULL, error); }
+
+struct snapshot_reader *snapshot_open_on_memory(const char *path, GError **error)
+{
+        return open_with_base(path, SNAPSHOT_BASE_MEMORY, error);
+}
+
 bool snapshot_read_info(const char *path, struct snapshot_info *info, uint8_t id[SNAPSHOT_ID_BYTES], uint64_t *bytes,
                         GError **error)
 {
         struct snapshot_reader *reader = reader_new(path, error);
-        bool ok = reader && read_sections(reader, true, error);
+        bool ok;
 
+        if (reader)
+                reader->info_only = true;
+        ok = reader && read_sections(reader, error);
         if (ok) {
                 *info = reader->info;
                 memset(&reader->info, 0, sizeof(reader->info));
@@ -477,6 +500,11 @@ const struct snapshot_device *snapshot_reader_find(const struct snapshot_reader 
 bool snapshot_page_is_zero(const struct snapshot_reader *reader, uint64_t page)
 {
         return reader->places[page].chunk == ZERO_CHUNK;
+}
+
+bool snapshot_page_is_missing(const struct snapshot_reader *reader, uint64_t page)
+{
+        return reader->places[page].chunk == NO_CHUNK;
 }
 
 unsigned snapshot_page_chunk(const struct snapshot_reader *reader, uint64_t page)

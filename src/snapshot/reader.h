@@ -23,6 +23,8 @@ struct snapshot_reader;
 
 /* The file is kept open until snapshot_close(), and may be deleted meanwhile. */
 struct snapshot_reader *snapshot_open(const char *path, GError **error);
+/* One that goes with a memory that is handed over: that has the pages which are missing here. */
+struct snapshot_reader *snapshot_open_on_memory(const char *path, GError **error);
 /* Only what it says of itself, which stands at its front; the rest is not looked at. */
 bool snapshot_read_info(const char *path, struct snapshot_info *info, uint8_t id[SNAPSHOT_ID_BYTES], uint64_t *bytes,
                         GError **error);
@@ -42,7 +44,9 @@ const struct snapshot_device *snapshot_reader_find(const struct snapshot_reader 
 uint64_t snapshot_reader_pages(const struct snapshot_reader *reader);
 unsigned snapshot_reader_chunks(const struct snapshot_reader *reader);
 bool snapshot_page_is_zero(const struct snapshot_reader *reader, uint64_t page);
-/* The chunk whose bytes the page needs (when it is not zero). */
+/* Only with a base. */
+bool snapshot_page_is_missing(const struct snapshot_reader *reader, uint64_t page);
+/* The chunk whose bytes the page needs (when it is neither). */
 unsigned snapshot_page_chunk(const struct snapshot_reader *reader, uint64_t page);
 /* Reads a chunk and hands out each page that needs its bytes. */
 typedef void snapshot_take_page(void *opaque, uint64_t page, const uint8_t *bytes);

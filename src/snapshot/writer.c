@@ -151,22 +151,36 @@ struct snapshot_file *snapshot_file_new(const char *path, GError **error)
         return file;
 }
 
-static bool file_write(void *opaque, const void *bytes, size_t size, GError **error)
+static bool write_all(int fd, const char *path, const uint8_t *from, size_t size, GError **error)
 {
-        struct snapshot_file *file = opaque;
-        const uint8_t *from = bytes;
-
         while (size) {
-                ssize_t n = write(file->fd, from, size);
+                ssize_t n = write(fd, from, size);
 
                 if (n < 0 && errno == EINTR)
                         continue;
                 if (n <= 0)
-                        return file_failed(file->path, n < 0 ? errno : EIO, error);
+                        return file_failed(path, n < 0 ? errno : EIO, error);
                 from += n;
                 size -= (size_t)n;
         }
         return true;
+}
+
+static bool file_write(void *opaque, const void *bytes, size_t size, GError **error)
+{
+        struct snapshot_file *file = opaque;
+
+        return write_all(file->fd, file->path, bytes, size, error);
+}
+
+static bool descriptor_write(void *opaque, const void *bytes, size_t size, GError **error)
+{
+        return write_all(GPOINTER_TO_INT(opaque), "a descriptor", bytes, size, error);
+}
+
+struct snapshot_sink snapshot_descriptor_sink(int fd)
+{
+        return (struct snapshot_sink){ descriptor_write, GINT_TO_POINTER(fd) };
 }
 
 struct snapshot_sink snapshot_file_sink(struct snapshot_file *file)

@@ -33,6 +33,9 @@ bool snapshot_writer_device(struct snapshot_writer *writer, const char *id, cons
                             const GByteArray *state, GError **error);
 bool snapshot_writer_end(struct snapshot_writer *writer, GError **error);
 
+/* Into an open file, pipe or socket; nobody closes it. */
+struct snapshot_sink snapshot_descriptor_sink(int fd);
+
 /* -- Files ------------------------------------------------------------------------------------- */
 
 struct snapshot_file;

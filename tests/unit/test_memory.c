@@ -6,8 +6,10 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "memory/memory.h"
+#include "memory/share.h"
 
 static struct lock lock;
 static struct memory *memory;
@@ -333,6 +335,50 @@ START_TEST(test_readers_see_whole_maps)
 }
 END_TEST
 
+/* T23: two machines with one memory until they write; a third one gets what has changed since. */
+START_TEST(test_shared_until_written)
+{
+        struct lock other_lock;
+        struct memory *other;
+        char text[8];
+        int fd, again;
+
+        memory_map_ram(memory, 0, 0, 8 << 20, false, 0, "ram");
+        memory_write(memory, 0x1000, "before", 7);
+        fd = memory_share(memory, true, NULL);
+        ck_assert_int_ge(fd, 0);
+        ck_assert(!memory_share_differs(memory, 1));
+        memory_write(memory, 0x1000, "after!", 7);
+        ck_assert(memory_share_differs(memory, 1));
+        ck_assert(!memory_share_differs(memory, 2));
+
+        lock_init(&other_lock, LOCK_RANK_MACHINE, "machine");
+        other = memory_new(8 << 20, &other_lock, NULL);
+        ck_assert(memory_adopt(other, fd, true, NULL));
+        memory_map_ram(other, 0, 0, 8 << 20, false, 0, "ram");
+        memory_read(other, 0x1000, text, 7);
+        ck_assert_str_eq(text, "before");
+        memory_write(other, 0x2000, "other!", 7);
+        memory_read(memory, 0x2000, text, 7);
+        ck_assert_str_eq(text, "");
+        memory_free(other);
+
+        /* Little has changed: the same file, and the page that differs goes along. */
+        again = memory_share(memory, true, NULL);
+        ck_assert(memory_share_differs(memory, 1));
+        close(again);
+        /* Who does not trust the marks gets a new file with everything. */
+        memory_share_distrust(memory);
+        again = memory_share(memory, true, NULL);
+        ck_assert(!memory_share_differs(memory, 1));
+        ck_assert_int_eq(pread(again, text, 7, 0x1000), 7);
+        ck_assert_str_eq(text, "after!");
+        close(again);
+        close(fd);
+        lock_destroy(&other_lock);
+}
+END_TEST
+
 START_TEST(test_refusals)
 {
         GError *error = NULL;
@@ -367,6 +413,7 @@ int main(void)
         tcase_add_test(tcase, test_dma_recursion);
         tcase_add_test(tcase, test_t14_dma_to_code);
         tcase_add_test(tcase, test_readers_see_whole_maps);
+        tcase_add_test(tcase, test_shared_until_written);
         tcase_add_test(tcase, test_refusals);
         suite_add_tcase(suite, tcase);
 

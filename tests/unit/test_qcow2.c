@@ -218,6 +218,42 @@ START_TEST(snapshots_of_a_running_disk)
 }
 END_TEST
 
+/* What an image keeps is read while the image is written to, and never written. */
+START_TEST(overlay_of_a_kept_content)
+{
+        struct image_create_options options = { .backing_format = "qcow2" };
+        char *top, *kept;
+        struct block *block, *above;
+
+        begin(NULL);
+        top = g_build_filename(folder, "top.qcow2", NULL);
+        block = open_it(path, (struct block_options){ 0 });
+        fill(block, 0, 1);
+        ck_assert(block_snapshot_create(block, "one", 0, NULL));
+        fill(block, 0, 2);
+        kept = image_snapshot_name("one", path);
+        options.backing = kept;
+        ck_assert(image_create(top, "qcow2", SIZE, &options, NULL));
+        above = block_open(top, &(struct block_options){ 0 }, &lock, NULL);
+        ck_assert_ptr_nonnull(above);
+        ck_assert_uint_eq(peek(above, 0), 1);
+        fill(above, 0, 3);
+        fill(block, 0, 4);
+        ck_assert(block_snapshot_create(block, "two", 0, NULL));
+        ck_assert_uint_eq(peek(above, 0), 3);
+        block_close(above);
+        ck_assert_uint_eq(peek(block, 0), 4);
+        refused(kept, (struct block_options){ 0 }, "can only be read");
+        ck_assert(!image_commit(top, false, NULL, NULL));
+        ck_assert(block_snapshot_delete(block, "one", NULL));
+        refused(top, (struct block_options){ 0 }, "no snapshot \"one\"");
+        close_it(block);
+        g_free(kept);
+        g_free(top);
+        end();
+}
+END_TEST
+
 START_TEST(overlay_of_a_running_disk)
 {
         char *top;
@@ -227,7 +263,7 @@ START_TEST(overlay_of_a_running_disk)
         top = g_build_filename(folder, "top.qcow2", NULL);
         block = open_it(path, (struct block_options){ 0 });
         fill(block, 0, 1);
-        ck_assert(block_switch_to_overlay(block, top, NULL));
+        ck_assert(block_switch_to_overlay(block, top, NULL, NULL, NULL));
         fill(block, 0, 2);
         ck_assert_str_eq(block_path(block), top);
         close_it(block);
@@ -269,4 +305,4 @@ START_TEST(t22_consent)
 END_TEST
 
 UNIT_MAIN("qcow2", unknown_features_by_name, damaged_is_read_only, dirty_is_repaired, snapshots_of_a_running_disk,
-          overlay_of_a_running_disk, t22_consent)
+          overlay_of_a_kept_content, overlay_of_a_running_disk, t22_consent)

@@ -64,7 +64,7 @@ static void write_one(const char *path, enum snapshot_encoding encoding, struct 
                 .name = (char *)"one", .description = (char *)"a \"quoted\" text", .machine = (char *)"m", .cpu_model = (char *)"486",
                 .created_us = 1234567890, .virtual_ns = 42, .memory_bytes = PAGES * 4096, .file_bytes = PAGES * 4096, .cpus = 1,
         };
-        struct page_source source = { fetch, NULL, PAGES };
+        struct page_source source = { .fetch = fetch, .pages = PAGES };
         GByteArray *bytes = snapshot_info_encode(&info), *state = g_byte_array_new();
         struct snapshot_file *file = snapshot_file_new(path, NULL);
         struct snapshot_sink sink = snapshot_file_sink(file);
