@@ -114,12 +114,13 @@ static void encoder_ended(GObject *source, GAsyncResult *result, gpointer opaque
         struct recorder *recorder = opaque;
         GObject *owner = g_weak_ref_get(&recorder->owner);
         GSubprocess *encoder = G_SUBPROCESS(source);
-        gboolean asked = recorder->fd < 0, ok = g_subprocess_wait_finish(encoder, result, NULL) && g_subprocess_get_if_exited(encoder) &&
-                                                 g_subprocess_get_exit_status(encoder) == 0;
+        gboolean asked = recorder->fd < 0;
+        gboolean ok = asked && g_subprocess_wait_finish(encoder, result, NULL) && g_subprocess_get_if_exited(encoder) &&
+                      g_subprocess_get_exit_status(encoder) == 0;
 
         end_input(recorder);
         if (owner)
-                recorder->ended(recorder->path, ok && asked ? NULL : _("GStreamer's encoder failed; is gstreamer1.0-plugins-good installed?"),
+                recorder->ended(recorder->path, ok ? NULL : _("GStreamer's encoder failed; is gstreamer1.0-plugins-good installed?"),
                                 recorder->opaque);
         g_clear_object(&owner);
         g_object_unref(recorder->encoder);
