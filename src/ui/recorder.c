@@ -138,7 +138,8 @@ static GSubprocess *start_encoder(const char *path, int width, int height, GErro
         char *rate = g_strdup_printf("framerate=%d/1", FRAMES_PER_SECOND), *location = g_strconcat("location=", path, NULL);
         const char *const command[] = {
                 program, "--quiet", "fdsrc", "fd=0", "blocksize=1048576", "!", "rawvideoparse", wide, high, "format=bgrx", rate, "!",
-                "videoconvert", "!", "vp8enc", "deadline=1", "cpu-used=8", "threads=2", "!", "webmmux", "!", "filesink", "buffer-mode=unbuffered", location, NULL
+                "videoconvert", "!", "vp8enc", "deadline=1", "cpu-used=8", "threads=2", "!", "webmmux", "!", "filesink",
+                "buffer-mode=unbuffered", location, NULL
         };
         GSubprocess *encoder = NULL;
 
