@@ -16,7 +16,7 @@ COST_MAX = 0.5
 SECONDS = float(os.environ["FRAMES_SECONDS"])
 # The picture moves by itself: what is drawn is taken from a file that is longer than the screen.
 ANIMATION = ("i=0; while :; do dd if=/tmp/noise of=/dev/fb0 bs=65536 count=12 skip=$i 2>/dev/null; i=$(((i+1)%16)); "
-             "usleep 30000; done")
+             "busybox usleep 30000; done")
 SCROLLING = "while :; do cat /tmp/lines; done >/dev/tty0"
 
 
@@ -107,13 +107,15 @@ def frames(desktop):
     port = desktop.path("serial")
     machine = desktop.run(LODGER, "run", "--name", "frames", "--headless", "--net", "none", "--memory", "512M", "--serial", "unix:" + port,
                           "--kernel", os.environ["FRAMES_LINUX"], "--initrd", os.environ["FRAMES_INITRD"],
-                          "--append", "console=tty0 console=ttyS0 vga=791 quiet")
+                          "--append", "console=tty0 console=ttyS0 quiet")
     wait("the port is there", lambda: os.path.exists(port), machine)
     shell = Shell(port)
     wait("the guest has a shell", lambda: shell.said("GUEST-READY"), machine)
-    shell.run("ls /dev/fb0 && dd if=/dev/urandom of=/tmp/noise bs=65536 count=28 && seq 1 2000 >/tmp/lines")
+    shell.run("modprobe bochs; ls /dev/fb0 && dd if=/dev/urandom of=/tmp/noise bs=65536 count=28 && seq 1 2000 >/tmp/lines")
     gtk = desktop.gtk("--show", "frames")
     wait("the screen is shown", lambda: place(find("canvas", "Screen of the guest"))[2] > 600, gtk)
+    if "/dev/fb0" not in shell.text:
+        sys.exit("the guest has no framebuffer: " + shell.text)
     damage = Damage()
     fine = True
     for what, command in (("console scrolling", SCROLLING), ("animation, 30 frames a second", ANIMATION)):
