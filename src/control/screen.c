@@ -2,15 +2,15 @@
 /*
  * screen.c - the framebuffer that watchers share with the machine, and telling them what changed.
  *
- * While somebody watches, the screen is rendered FRAMES_PER_SECOND times a second into a surface in
- * a sealed memfd, and its damage goes to every watcher as a signal.  A watcher that does not read is sent
+ * While somebody watches, the screen is rendered FRAMES_PER_SECOND times a second (half as often while it stands still) into
+ * a surface in a sealed memfd, and its damage goes to every watcher as a signal.  A watcher that does not read is sent
  * no more than SIGNALS_MAX of them; what changes meanwhile is kept as one rectangle, and sent when it
  * has caught up.
  */
 #include "control/screen.h"
 #include "machine/manage.h"
 
-enum { FRAMES_PER_SECOND = 30, SIGNALS_MAX = 4 };
+enum { FRAMES_PER_SECOND = 60, STILL_TICKS = 30, SIGNALS_MAX = 4 };
 #define OBJECT_PATH "/org/lodger/Machine1"
 #define INTERFACE "org.lodger.Machine1"
 
@@ -19,6 +19,7 @@ struct screen {
         struct surface surface;
         GPtrArray *watchers;            /* of struct watcher * */
         GSource *timer;                 /* set while there are any */
+        unsigned still_ticks;           /* of the timer, since something changed */
 };
 
 struct watcher {
@@ -124,6 +125,8 @@ static bool screen_update(struct screen *screen, GError **error)
                 return false;
         for (guint i = 0; i < screen->watchers->len; i++)
                 watcher_tell(g_ptr_array_index(screen->watchers, i), &screen->surface);
+        if (screen->surface.damage_count || screen->surface.resized)
+                screen->still_ticks = 0;
         surface_clear_damage(&screen->surface);
         return true;
 }
@@ -132,7 +135,8 @@ static gboolean screen_tick(gpointer opaque)
 {
         struct screen *screen = opaque;
 
-        screen_update(screen, NULL);
+        if (++screen->still_ticks < STILL_TICKS || screen->still_ticks % 2)
+                screen_update(screen, NULL);
         return G_SOURCE_CONTINUE;
 }
 

@@ -12,6 +12,8 @@
 #include "ui/console_private.h"
 #include "ui/control_display.h"
 #include "ui/preferences.h"
+#include "ui/recorder.h"
+#include "ui/relocate.h"
 
 enum { WIDTH_MIN = 1024, HEIGHT_MIN = 768, BAR_SECONDS = 3, BAR_EDGE = 2, LOG_BYTES_MAX = 8192 };
 
@@ -59,6 +61,7 @@ static void show_end(LodgerConsole *console)
         /* How a process that is not ours ended is not known; what it said last tells. */
         char *log = orderly && !lodger_machine_is_defined(console->machine) ? g_strdup("")
                                                                             : log_tail(lodger_machine_get_log(console->machine));
+        char *missing = relocate_missing(console->machine), *snapshot = console_last_snapshot(console);
 
         gtk_label_set_text(console->end_title, reason ? reason : "");
         gtk_label_set_text(console->end_log, log);
@@ -67,9 +70,14 @@ static void show_end(LodgerConsole *console)
                                      GTK_ICON_SIZE_DIALOG);
         gtk_widget_set_visible(console->start_again, lodger_machine_get_command(console->machine) ||
                                lodger_machine_is_defined(console->machine));
+        gtk_widget_set_visible(console->relocate, missing != NULL);
+        gtk_widget_set_tooltip_text(console->relocate, missing);
+        gtk_widget_set_visible(console->last_snapshot, !orderly && snapshot);
         gtk_stack_set_visible_child_name(console->stack, "end");
         if (console->fullscreen)
                 console_set_fullscreen(console, FALSE);
+        g_free(snapshot);
+        g_free(missing);
         g_free(log);
 }
 
@@ -227,6 +235,7 @@ static void lodger_console_dispose(GObject *object)
         LodgerConsole *console = LODGER_CONSOLE(object);
 
         g_clear_handle_id(&console->bar_timer, g_source_remove);
+        g_clear_pointer(&console->recorder, recorder_stop);
         if (console->preferences)
                 g_signal_handlers_disconnect_by_data(console->preferences, console);
         console->preferences = NULL;
@@ -259,6 +268,8 @@ static void lodger_console_class_init(LodgerConsoleClass *class)
         CHILD(end_log);
         CHILD(end_log_box);
         CHILD(end_icon);
+        CHILD(relocate);
+        CHILD(last_snapshot);
         CHILD(start_again);
         CHILD(status);
         CHILD(status_grab);

@@ -4,25 +4,10 @@
 
 #include "base/i18n.h"
 #include "ui/console_private.h"
-#include "ui/launch.h"
 #include "ui/machine_actions.h"
 #include "ui/preferences.h"
+#include "ui/recorder.h"
 #include "ui/snapshot_dialog.h"
-
-/* -- Life of the machine -------------------------------------------------------------------------------- */
-
-static void action_start_again(GSimpleAction *action, GVariant *parameter, gpointer opaque)
-{
-        LodgerConsole *console = opaque;
-        GError *error = NULL;
-
-        (void)action;
-        (void)parameter;
-        if (launch_machine(console->machine, &error))
-                return;
-        lodger_application_complain(GTK_WINDOW(console), _("The machine could not be started"), error->message);
-        g_error_free(error);
-}
 
 /* -- Keyboard --------------------------------------------------------------------------------------------- */
 
@@ -60,12 +45,13 @@ static void action_paste(GSimpleAction *action, GVariant *parameter, gpointer op
 
 /* -- Pictures --------------------------------------------------------------------------------------------- */
 
-static char *screenshot_path(const char *name)
+/* A file in a folder of the user's, named after the machine and the moment; caller frees. */
+static char *picture_path(const char *name, GUserDirectory directory, const char *suffix)
 {
-        const char *folder = g_get_user_special_dir(G_USER_DIRECTORY_PICTURES);
+        const char *folder = g_get_user_special_dir(directory);
         GDateTime *now = g_date_time_new_now_local();
         char *date = g_date_time_format(now, "%Y-%m-%d %H-%M-%S");
-        char *file = g_strdup_printf("%s %s.png", name, date);
+        char *file = g_strdup_printf("%s %s.%s", name, date, suffix);
         char *path = g_build_filename(folder && g_file_test(folder, G_FILE_TEST_IS_DIR) ? folder : g_get_home_dir(), file, NULL);
 
         g_free(file);
@@ -78,7 +64,7 @@ static void action_screenshot(GSimpleAction *action, GVariant *parameter, gpoint
 {
         LodgerConsole *console = opaque;
         GdkPixbuf *picture = lodger_display_get_picture(console->display);
-        char *path = screenshot_path(lodger_machine_get_name(console->machine)), *text;
+        char *path = picture_path(lodger_machine_get_name(console->machine), G_USER_DIRECTORY_PICTURES, "png"), *text;
         GError *error = NULL;
 
         (void)action;
@@ -93,6 +79,41 @@ static void action_screenshot(GSimpleAction *action, GVariant *parameter, gpoint
         g_clear_error(&error);
         g_clear_object(&picture);
         g_free(text);
+        g_free(path);
+}
+
+static void recording_ended(const char *path, const char *problem, gpointer opaque)
+{
+        LodgerConsole *console = opaque;
+        char *text = g_strdup_printf(problem ? _("No video was saved: %s") : _("Video saved as %s"), problem ? problem : path);
+
+        console->recorder = NULL;
+        g_simple_action_set_state(window_action(console, "record"), g_variant_new_boolean(FALSE));
+        console_tell(console, problem ? GTK_MESSAGE_WARNING : GTK_MESSAGE_INFO, text);
+        g_free(text);
+}
+
+/* The state follows when it has begun, and when the file is complete. */
+static void action_record(GSimpleAction *action, GVariant *state, gpointer opaque)
+{
+        LodgerConsole *console = opaque;
+        GError *error = NULL;
+        char *path;
+
+        if (!g_variant_get_boolean(state)) {
+                if (console->recorder)
+                        recorder_stop(console->recorder);
+                return;
+        }
+        path = picture_path(lodger_machine_get_name(console->machine), G_USER_DIRECTORY_VIDEOS, "webm");
+        console->recorder = recorder_start(G_OBJECT(console), console->machine, path, recording_ended, console, &error);
+        if (console->recorder) {
+                g_simple_action_set_state(action, state);
+                console_tell(console, GTK_MESSAGE_INFO, _("Recording the screen; choose “Record a Video” again to end it."));
+        } else {
+                recording_ended(path, error->message, console);
+        }
+        g_clear_error(&error);
         g_free(path);
 }
 
@@ -186,6 +207,14 @@ static void action_eject_cd(GSimpleAction *action, GVariant *parameter, gpointer
         lodger_machine_eject(console->machine, "", FALSE);
 }
 
+static void action_link(GSimpleAction *action, GVariant *state, gpointer opaque)
+{
+        LodgerConsole *console = opaque;
+
+        (void)action;                   /* its state follows the machine's */
+        lodger_machine_set_link(console->machine, g_variant_get_boolean(state));
+}
+
 /* -- All of them -------------------------------------------------------------------------------------------- */
 
 static void action_close(GSimpleAction *action, GVariant *parameter, gpointer console)
@@ -195,7 +224,7 @@ static void action_close(GSimpleAction *action, GVariant *parameter, gpointer co
         gtk_window_close(console);
 }
 
-static const char *const needs_machine[] = { "send-keys", "paste", "screenshot", "insert-cd", "eject-cd" };
+static const char *const needs_machine[] = { "send-keys", "paste", "screenshot", "insert-cd", "eject-cd", "record" };
 
 void console_update_actions(LodgerConsole *console)
 {
@@ -204,6 +233,10 @@ void console_update_actions(LodgerConsole *console)
 
         for (gsize i = 0; i < G_N_ELEMENTS(needs_machine); i++)
                 g_simple_action_set_enabled(window_action(console, needs_machine[i]), lodger_machine_is_alive(console->machine));
+        g_simple_action_set_enabled(window_action(console, "link"), lodger_machine_is_alive(console->machine) &&
+                                    lodger_machine_get_link(console->machine) != LODGER_LINK_NONE);
+        g_simple_action_set_state(window_action(console, "link"),
+                                  g_variant_new_boolean(lodger_machine_get_link(console->machine) == LODGER_LINK_UP));
         g_simple_action_set_enabled(window_action(console, "start-again"), !lodger_machine_is_alive(console->machine));
         g_simple_action_set_enabled(window_action(console, "take-snapshot"), lodger_machine_is_alive(console->machine) &&
                                     lodger_machine_is_defined(console->machine));
@@ -235,10 +268,11 @@ static LodgerMachine *machine_shown(GtkWindow *window) { return LODGER_CONSOLE(w
 void console_add_actions(LodgerConsole *console)
 {
         static const GActionEntry entries[] = {
-                { "start-again", action_start_again, NULL, NULL, NULL, { 0 } },
                 { "send-keys", action_send_keys, "s", NULL, NULL, { 0 } },
                 { "paste", action_paste, NULL, NULL, NULL, { 0 } },
                 { "screenshot", action_screenshot, NULL, NULL, NULL, { 0 } },
+                { "record", NULL, NULL, "false", action_record, { 0 } },
+                { "link", NULL, NULL, "true", action_link, { 0 } },
                 { "take-snapshot", action_take_snapshot, NULL, NULL, NULL, { 0 } },
                 { "snapshots", action_snapshots, NULL, NULL, NULL, { 0 } },
                 { "fullscreen", NULL, NULL, "false", action_fullscreen, { 0 } },
@@ -250,6 +284,7 @@ void console_add_actions(LodgerConsole *console)
         char *scaling = preferences_get_string("scaling");
 
         machine_actions_add(GTK_APPLICATION_WINDOW(console), machine_shown);
+        console_add_rescue(console);
         g_action_map_add_action_entries(G_ACTION_MAP(console), entries, G_N_ELEMENTS(entries), console);
         g_simple_action_set_state(window_action(console, "scaling"), g_variant_new_string(scaling));
         g_free(scaling);

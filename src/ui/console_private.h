@@ -22,12 +22,13 @@ struct _LodgerConsole {
         GtkStack *stack;
         GtkContainer *screen_page;
         GtkLabel *end_title, *end_log;
-        GtkWidget *end_log_box, *start_again;
+        GtkWidget *end_log_box, *relocate, *last_snapshot, *start_again;
         GtkImage *end_icon;
         GtkWidget *status;
         GtkLabel *status_grab, *status_load, *status_engine, *status_size;
         GtkImage *status_disk, *status_network;
         GtkRevealer *bar;
+        struct recorder *recorder;      /* NULL: no video is being recorded */
         guint bar_timer;
 };
 
@@ -38,6 +39,10 @@ void console_tell(LodgerConsole *console, GtkMessageType type, const char *text)
 void console_set_fullscreen(LodgerConsole *console, gboolean fullscreen);
 /* The strip below the screen: activity, load, engine. */
 void console_update_status(LodgerConsole *console);
+/* Actions for a machine that has ended: start-again, relocate, last-snapshot. */
+void console_add_rescue(LodgerConsole *console);
+/* The newest snapshot of a defined machine, or NULL; caller frees. */
+char *console_last_snapshot(LodgerConsole *console);
 gboolean console_shortcut(LodgerDisplay *display, guint keyval, LodgerConsole *console);
 
 #endif

@@ -16,6 +16,7 @@ lodger_gtk_SOURCES = \
         src/ui/console.h \
         src/ui/console_actions.c \
         src/ui/console_private.h \
+        src/ui/console_rescue.c \
         src/ui/console_status.c \
         src/ui/control_display.c \
         src/ui/control_display.h \
@@ -47,6 +48,10 @@ lodger_gtk_SOURCES = \
         src/ui/preferences.c \
         src/ui/preferences.h \
         src/ui/preferences_window.c \
+        src/ui/recorder.c \
+        src/ui/recorder.h \
+        src/ui/relocate.c \
+        src/ui/relocate.h \
         src/ui/settings_dialog.c \
         src/ui/settings_dialog.h \
         src/ui/snapshot_dialog.c \

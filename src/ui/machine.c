@@ -428,6 +428,7 @@ gboolean lodger_machine_takes_places(LodgerMachine *machine)
 guint64 lodger_machine_get_uptime(LodgerMachine *machine) { return machine->uptime; }
 guint lodger_machine_get_load(LodgerMachine *machine) { return machine->load; }
 guint64 lodger_machine_get_resident(LodgerMachine *machine) { return machine->resident; }
+LodgerLink lodger_machine_get_link(LodgerMachine *machine) { return machine->link; }
 const char *lodger_machine_get_statistics(LodgerMachine *machine) { return machine->statistics; }
 const char *lodger_machine_get_log(LodgerMachine *machine) { return machine->log; }
 

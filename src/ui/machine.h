@@ -60,6 +60,9 @@ guint lodger_machine_get_load(LodgerMachine *machine);
 guint64 lodger_machine_get_resident(LodgerMachine *machine);
 /* Whether the guest lets its pointer be placed. */
 gboolean lodger_machine_takes_places(LodgerMachine *machine);
+/* The cable of its first network card, as of the last poll while somebody watches; NONE: no card, or not known yet. */
+typedef enum { LODGER_LINK_NONE, LODGER_LINK_UP, LODGER_LINK_DOWN } LodgerLink;
+LodgerLink lodger_machine_get_link(LodgerMachine *machine);
 /* Counters as of the last poll while somebody watches, one a line; or NULL. */
 const char *lodger_machine_get_statistics(LodgerMachine *machine);
 /* Why it ended, for people, and whether that was in order; the path of its log, or NULL. */
@@ -88,6 +91,7 @@ void lodger_machine_move_mouse(LodgerMachine *machine, int right, int down, int 
 /* To a pixel of the guest's; only while lodger_machine_takes_places(). */
 void lodger_machine_place_pointer(LodgerMachine *machine, guint x, guint y);
 void lodger_machine_set_buttons(LodgerMachine *machine, guint buttons);
+void lodger_machine_set_link(LodgerMachine *machine, gboolean up);
 void lodger_machine_insert(LodgerMachine *machine, const char *drive, const char *path);
 void lodger_machine_eject(LodgerMachine *machine, const char *drive, gboolean force);
 

@@ -136,6 +136,12 @@ void lodger_machine_press_chord(LodgerMachine *machine, const char *chord)
 
 void lodger_machine_type(LodgerMachine *machine, const char *text) { machine_call(machine, "Type", g_variant_new("(s)", text)); }
 
+void lodger_machine_set_link(LodgerMachine *machine, gboolean up)
+{
+        machine->link = up ? LODGER_LINK_UP : LODGER_LINK_DOWN;
+        machine_call(machine, "SetLink", g_variant_new("(sb)", "", up));
+}
+
 void lodger_machine_insert(LodgerMachine *machine, const char *drive, const char *path)
 {
         machine_call(machine, "Insert", g_variant_new("(s^ayb)", drive, path, FALSE));
@@ -361,6 +367,23 @@ static void statistics_answered(GObject *source, GAsyncResult *result, gpointer 
         g_object_unref(machine);
 }
 
+/* The first line is the first card's: "net0: KIND, link up, ...". */
+static void networks_answered(GObject *source, GAsyncResult *result, gpointer opaque)
+{
+        LodgerMachine *machine = opaque;
+        char *text = NULL;
+
+        if (control_machine1_call_get_networks_finish(CONTROL_MACHINE1(source), &text, result, NULL)) {
+                char *end = strchr(text, '\n');
+
+                if (end)
+                        *end = '\0';
+                machine->link = strstr(text, "link up") ? LODGER_LINK_UP : strstr(text, "link down") ? LODGER_LINK_DOWN : LODGER_LINK_NONE;
+                g_free(text);
+        }
+        g_object_unref(machine);
+}
+
 gboolean machine_poll(gpointer opaque)
 {
         LodgerMachine *machine = opaque;
@@ -370,7 +393,9 @@ gboolean machine_poll(gpointer opaque)
                 machine_set_state(machine, LODGER_MACHINE_SILENT);
         machine->unanswered_polls++;
         control_machine1_call_get_uptime(machine->proxy, machine->cancellable, uptime_answered, g_object_ref(machine));
-        if (machine->watchers)
+        if (machine->watchers) {
+                control_machine1_call_get_networks(machine->proxy, machine->cancellable, networks_answered, g_object_ref(machine));
                 control_machine1_call_stats(machine->proxy, machine->cancellable, statistics_answered, g_object_ref(machine));
+        }
         return G_SOURCE_CONTINUE;
 }

@@ -53,6 +53,7 @@ struct _LodgerMachine {
         gint64 measured_us;
         guint load, unanswered_polls;
         char *statistics;
+        LodgerLink link;
 };
 
 /* Calls may be made at any time; without a connection they are dropped. */

@@ -8,7 +8,7 @@ import subprocess
 import pyatspi
 
 from desktop import (BUTTONS, LODGER, Failure, find, has_line, lines, lodger, main, nodes, place, press, screen_colours, shows, texts,
-                     wait, xdotool)
+                     wait, walk, xdotool)
 
 
 def middle_of_screen():
@@ -151,6 +151,51 @@ def test_ends(desktop):
         raise Failure("the machine ended with the window")
 
 
+def test_missing_file(desktop):
+    """A disk that is not where it was: its new place is asked for, and the machine starts."""
+    guest, disk = os.environ["top_builddir"] + "/tests/control/echo.elf", desktop.path("moved.raw")
+    with open(disk, "wb") as file:
+        file.write(bytes(1 << 20))
+    lodger("create", "mislaid", "--serial", "none", "--memory", "16M", "--net", "none", "--kernel", guest, "--disk", disk + ",bus=ahci")
+    os.rename(disk, desktop.path("here.raw"))
+    gtk = desktop.gtk()
+    press("push button", "Start")
+    press("push button", "Find the Missing File…")
+    wait("its place is asked for", lambda: any("Where is “moved.raw” now?" in (node.name or "") for node in
+                                               nodes(("file chooser", "dialog", "frame"), showing=True)), gtk)
+    # A slash opens the file chooser's entry for a path.
+    xdotool("key", "slash")
+    chooser = next(nodes("file chooser", showing=True))
+    entry = wait("an entry", lambda: next((node for node in walk(chooser) if node.getRoleName() == "text" and
+                                           node.getState().contains(pyatspi.STATE_SHOWING)), None))
+    entry.queryEditableText().setTextContents(desktop.path("here.raw"))
+    press("push button", "Choose")
+    wait("the machine runs", lambda: "running" in lodger("list"), gtk)
+    definition = lodger("show", "mislaid")
+    if "disk=%s,bus=ahci" % desktop.path("here.raw") not in definition:
+        raise Failure("the definition has: " + definition)
+
+
+def test_video(desktop):
+    desktop.machine("film")
+    gtk = desktop.gtk("--show", "film")
+    middle_of_screen()
+    press("toggle button", "Main Menu")
+    press(BUTTONS, "Record a Video")
+    if not shutil.which("gst-launch-1.0"):
+        shows("gst-launch-1.0 is not installed")
+        return
+    shows("Recording the screen")
+    video = lambda: [name for name in os.listdir(desktop.work) if name.endswith(".webm")]
+    wait("the file grows", lambda: video() and os.stat(desktop.path(video()[0])).st_size > 0, gtk)
+    press("toggle button", "Main Menu")
+    press(BUTTONS, "Record a Video")
+    shows("Video saved as")
+    with open(desktop.path(video()[0]), "rb") as file:
+        if file.read(4) != b"\x1aE\xdf\xa3":               # EBML
+            raise Failure("no WebM file")
+
+
 def test_cycles(desktop):
     """Windows come and go, in all sizes, while the guest runs; the machine keeps nothing of them."""
     console = desktop.machine("cycles")
@@ -174,4 +219,4 @@ def test_cycles(desktop):
     typed(console, "k1e", "k9e")
 
 
-main(test_keys_and_grab, test_buttons, test_ends, test_cycles)
+main(test_keys_and_grab, test_buttons, test_ends, test_missing_file, test_video, test_cycles)

@@ -18,7 +18,7 @@ from gi.repository import Gdk, GLib
 PATIENCE = 150
 LODGER = os.environ["LODGER"]
 BUILD = os.environ["top_builddir"]
-BUTTONS = ("push button", "toggle button", "menu item", "menu", "check menu item", "radio menu item", "button")
+BUTTONS = ("push button", "toggle button", "check box", "menu item", "menu", "check menu item", "radio menu item", "button")
 
 
 class Failure(Exception):
