@@ -94,7 +94,7 @@ void cpu_reset(struct cpu *cpu, bool init_only)
         cpu->shadow = 0;
         cpu->halted = 0;
         cpu->nmi_blocked = false;
-        cpu->pv.system_time = cpu->pv.wall_clock = cpu->pv.steal_time = 0;
+        cpu->pv.system_time = cpu->pv.wall_clock = cpu->pv.steal_time = cpu->pv.eoi = 0;
         /* Application processors sleep until a start-up IPI (SDM 3A 9.4.3). */
         cpu->waiting_for_sipi = !(cpu->apic_base & APIC_BASE_BSP);
         tlb_flush(cpu, true);

@@ -147,7 +147,7 @@ struct cpu_fpu {
 
 /* KVM's paravirtual MSRs (paravirt.h), and what the structures in guest memory hold that they point to. */
 struct cpu_paravirt {
-        uint64_t system_time, wall_clock, steal_time;   /* as written */
+        uint64_t system_time, wall_clock, steal_time, eoi;      /* as written */
         uint64_t steal_ns;
         uint32_t clock_version, wall_version, steal_version;
         uint64_t steal_seen_ns;         /* host side: the thread's count when last looked at; 0: not yet */

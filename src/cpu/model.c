@@ -124,13 +124,14 @@ static const struct feature_bit feature_bits[FEATURE_COUNT] = {
 #define F_V3(w) \
         (F_V2(w) | SET_BIT(w, XSAVE) | SET_BIT(w, AVX) | SET_BIT(w, AVX2) | SET_BIT(w, FMA) | SET_BIT(w, F16C) | \
          SET_BIT(w, BMI1) | SET_BIT(w, BMI2) | SET_BIT(w, LZCNT) | SET_BIT(w, MOVBE) | SET_BIT(w, FSGSBASE) | \
-         SET_BIT(w, SMEP) | SET_BIT(w, UMIP))
+         SET_BIT(w, SMEP) | SET_BIT(w, UMIP) | SET_BIT(w, PCID) | SET_BIT(w, INVPCID))
 #define F_HOST(w) \
         (F_CORE2(w) | SET_BIT(w, SSE41) | SET_BIT(w, SSE42) | SET_BIT(w, POPCNT) | SET_BIT(w, MOVBE) | SET_BIT(w, AES) | \
          SET_BIT(w, PCLMUL) | SET_BIT(w, RDRAND) | SET_BIT(w, RDSEED) | SET_BIT(w, ADX) | SET_BIT(w, SHA) | \
          SET_BIT(w, LZCNT) | SET_BIT(w, ERMS) | SET_BIT(w, RDTSCP) | SET_BIT(w, PREFETCHW) | SET_BIT(w, FSGSBASE) | \
          SET_BIT(w, SMEP) | SET_BIT(w, UMIP) | SET_BIT(w, XSAVE) | SET_BIT(w, AVX) | SET_BIT(w, AVX2) | SET_BIT(w, FMA) | \
-         SET_BIT(w, F16C) | SET_BIT(w, BMI1) | SET_BIT(w, BMI2) | SET_BIT(w, X2APIC) | SET_BIT(w, TSCDEADLINE))
+         SET_BIT(w, F16C) | SET_BIT(w, BMI1) | SET_BIT(w, BMI2) | SET_BIT(w, X2APIC) | SET_BIT(w, TSCDEADLINE) | \
+         SET_BIT(w, PCID) | SET_BIT(w, INVPCID))
 
 enum { MODEL_HOST, MODEL_486, MODEL_PENTIUM, MODEL_PENTIUM3, MODEL_CORE2, MODEL_V1, MODEL_V2, MODEL_V3, MODELS };
 

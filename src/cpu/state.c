@@ -57,6 +57,7 @@ static const struct state_field paravirt_fields[] = {
         STATE_U64(struct cpu_paravirt, system_time),
         STATE_U64(struct cpu_paravirt, wall_clock),
         STATE_U64(struct cpu_paravirt, steal_time),
+        STATE_U64(struct cpu_paravirt, eoi),
         STATE_U64(struct cpu_paravirt, steal_ns),
         STATE_U32(struct cpu_paravirt, clock_version),
         STATE_U32(struct cpu_paravirt, wall_version),

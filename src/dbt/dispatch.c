@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "cpu/cpuid.h"
 #include "cpu/debug.h"
+#include "cpu/exec.h"
 #include "cpu/lapic.h"
 #include "cpu/paravirt.h"
 #include "cpu/tlb.h"
@@ -185,7 +186,10 @@ static void debug_after(struct dbt_cpu *dcpu, bool stepped)
                         cpu->rflags |= FLAG_RF;
                 if (stepped || (hits & DR6_B_MASK)) {
                         cpu->dr[6] |= (hits & DR6_B_MASK) | (stepped ? DR6_BS : 0);
-                        cpu_raise(cpu, EXC_DB);
+                        /* What MOV SS held back comes with the #DB that INT1 is, which has been delivered; a second one
+                         * would overwrite its frame on an IST stack. */
+                        if (!last || last->handler != exec_int1)
+                                cpu_raise(cpu, EXC_DB);
                 }
                 if (hits & DEBUG_HIT_WATCH)
                         cpu->debug_stop = DEBUG_STOP_WATCH;

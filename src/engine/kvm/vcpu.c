@@ -248,7 +248,11 @@ static void follow(struct kvm_vcpu *vcpu)
         struct cpu *cpu = vcpu->cpu;
 
         cpu->iflag = vcpu->run->if_flag;
-        cpu->cr8 = vcpu->run->cr8;
+        if (cpu->cr8 != vcpu->run->cr8) {
+                cpu->cr8 = vcpu->run->cr8;
+                if (cpu->lapic)
+                        lapic_priority_changed(cpu->lapic);
+        }
         if (cpu->apic_base != vcpu->run->apic_base) {
                 cpu->apic_base = vcpu->run->apic_base;
                 if (cpu->lapic)
