@@ -131,7 +131,7 @@ bool exec_sti(struct cpu *cpu, const struct insn *insn)
         (void)insn;
         if (may_change_if(cpu)) {
                 if (!cpu->iflag)
-                        cpu->shadow = 1;
+                        cpu->shadow = SHADOW_STI;
                 cpu->iflag = 1;
                 return true;
         }

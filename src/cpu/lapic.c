@@ -202,6 +202,19 @@ static void lapic_update(struct lapic *lapic)
                 cpu_request(lapic->cpu, CPU_REQUEST_INTR);
 }
 
+/* An NMI is latched while another is served, and no more than one is (SDM 3A 6.7.1).  So of two that arrive before the
+ * vCPU has looked, the second is the latched one and not lost. */
+static void raise_nmi(struct cpu *cpu)
+{
+        uint32_t old = __atomic_load_n(&cpu->request, __ATOMIC_SEQ_CST), set;
+
+        do {
+                bool second = (old & CPU_REQUEST_NMI) && !__atomic_load_n(&cpu->nmi_blocked, __ATOMIC_RELAXED);
+                set = CPU_REQUEST_NMI | (second ? CPU_REQUEST_NMI_AGAIN : 0);
+        } while (!__atomic_compare_exchange_n(&cpu->request, &old, old | set, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST));
+        cpu_request(cpu, 0);            /* it looks */
+}
+
 static void deliver_local(struct lapic *lapic, enum lvt entry);
 
 /* Gathers an error; the error entry fires when something new is gathered (SDM 3A 11.5.3). */
@@ -242,7 +255,7 @@ static void deliver_local(struct lapic *lapic, enum lvt entry)
                 set_request(lapic, lvt & LVT_VECTOR, (entry == LVT_LINT0 || entry == LVT_LINT1) && (lvt & LVT_LEVEL));
                 break;
         case LAPIC_NMI:
-                cpu_request(lapic->cpu, CPU_REQUEST_NMI);
+                raise_nmi(lapic->cpu);
                 break;
         case LAPIC_INIT:
                 cpu_request(lapic->cpu, CPU_REQUEST_INIT);
@@ -316,6 +329,16 @@ static void deadline_arm(struct lapic *lapic)
         timer_set(&lapic->timer, clock_now_ns(lapic->clock) + (int64_t)((unsigned __int128)left * 1000000000 / hz));
 }
 
+/* Fires if the deadline has come, and waits for what there is to wait for. */
+static void deadline_look(struct lapic *lapic)
+{
+        if (lapic->deadline && guest_tsc(lapic) >= lapic->deadline) {
+                lapic->deadline = 0;
+                deliver_local(lapic, LVT_TIMER);
+        }
+        deadline_arm(lapic);
+}
+
 /* Sets the host timer for the next expiration that would interrupt, or none. */
 static void timer_arm(struct lapic *lapic)
 {
@@ -354,11 +377,7 @@ static void timer_expired(void *opaque)
         struct lapic *lapic = opaque;
 
         if (deadline_mode(lapic)) {
-                if (lapic->deadline && guest_tsc(lapic) >= lapic->deadline) {
-                        lapic->deadline = 0;
-                        deliver_local(lapic, LVT_TIMER);
-                }
-                deadline_arm(lapic);
+                deadline_look(lapic);
                 return;
         }
         uint64_t total = expirations(lapic, clock_now_ns(lapic->clock));
@@ -393,7 +412,7 @@ void lapic_set_lint(struct lapic *lapic, unsigned pin, bool level)
         lapic->lint[pin] = level;
         if (!enabled(lapic)) {
                 if (pin == 1 && rises)
-                        cpu_request(lapic->cpu, CPU_REQUEST_NMI);
+                        raise_nmi(lapic->cpu);
                 lapic_update(lapic);
                 return;
         }
@@ -413,7 +432,7 @@ bool lapic_deliver(struct lapic *lapic, uint8_t vector, enum lapic_mode mode, bo
                 set_request(lapic, vector, level);
                 return true;
         case LAPIC_NMI:
-                cpu_request(lapic->cpu, CPU_REQUEST_NMI);
+                raise_nmi(lapic->cpu);
                 return true;
         case LAPIC_INIT:
                 /* A start-up IPI from before it is lost. */
@@ -752,7 +771,7 @@ void lapic_take_init(struct lapic *lapic)
 {
         lock_acquire(lapic->lock);
         lapic_reset(lapic, true);
-        __atomic_fetch_and(&lapic->cpu->request, ~(uint32_t)CPU_REQUEST_NMI, __ATOMIC_SEQ_CST);
+        __atomic_fetch_and(&lapic->cpu->request, ~(uint32_t)(CPU_REQUEST_NMI | CPU_REQUEST_NMI_AGAIN), __ATOMIC_SEQ_CST);
         /* A pin that is up stays so. */
         lapic_update(lapic);
         lock_release(lapic->lock);
@@ -828,7 +847,7 @@ void lapic_set_deadline(struct lapic *lapic, uint64_t tsc)
         if (deadline_mode(lapic)) {
                 lapic->tsc_offset = lapic->cpu->tsc_offset;
                 lapic->deadline = tsc;
-                deadline_arm(lapic);
+                deadline_look(lapic);           /* one that is past interrupts after this very instruction */
         }
         lock_release(lapic->lock);
 }

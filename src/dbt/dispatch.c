@@ -72,7 +72,7 @@ static bool deliver_exception(struct cpu *cpu)
 
 static bool deliverable(const struct cpu *cpu, uint32_t request)
 {
-        if (request & ~(uint32_t)(CPU_REQUEST_INTR | CPU_REQUEST_NMI | CPU_REQUEST_SIPI))
+        if (request & ~(uint32_t)(CPU_REQUEST_INTR | CPU_REQUEST_NMI | CPU_REQUEST_NMI_AGAIN | CPU_REQUEST_SIPI))
                 return true;
         if (cpu->waiting_for_sipi)
                 return request & CPU_REQUEST_SIPI;
@@ -115,11 +115,11 @@ static bool serve_requests(struct cpu *cpu)
         if (cpu->shadow || (cpu->debug_step && !cpu->halted))
                 return false;
         if ((request & CPU_REQUEST_NMI) && !cpu->nmi_blocked) {
-                request_clear(cpu, CPU_REQUEST_NMI);
+                cpu_take_nmi(cpu);
                 cpu->halted = 0;
                 dcpu->ferr_wait = false;
                 cpu_deliver_interrupt(cpu, EXC_NMI);
-                cpu->nmi_blocked = true;
+                __atomic_store_n(&cpu->nmi_blocked, true, __ATOMIC_RELAXED);
                 return false;
         }
         if ((request & CPU_REQUEST_INTR) && cpu->iflag) {
@@ -418,6 +418,7 @@ static enum dbt_stop dispatch(struct cpu *cpu, uint64_t max_blocks)
                                 continue;
                         }
                 }
+                dcpu->after_ss = cpu->shadow == SHADOW_SS;
                 cpu->shadow = 0;
                 debug_before(dcpu, context->mode & (MODE_ONE_INSN | MODE_TF));
                 dcpu->last_callout = NULL;

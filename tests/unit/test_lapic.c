@@ -230,6 +230,31 @@ START_TEST(end_of_interrupt_in_memory)
 }
 END_TEST
 
+/* Two NMIs before the vCPU has looked are two; while one is served, one more is latched. */
+START_TEST(nmis_are_latched)
+{
+        begin();
+        lint(1, true);
+        lint(1, false);
+        wr(LVT_LINT1, 0x400);
+        cpu_take_nmi(cpu);
+        ck_assert(!requested(CPU_REQUEST_NMI));
+        for (unsigned i = 0; i < 3; i++) {
+                lint(1, true);
+                lint(1, false);
+        }
+        cpu_take_nmi(cpu);
+        ck_assert(requested(CPU_REQUEST_NMI));
+        cpu->nmi_blocked = true;
+        lint(1, true);
+        lint(1, false);
+        cpu_take_nmi(cpu);
+        ck_assert(!requested(CPU_REQUEST_NMI | CPU_REQUEST_NMI_AGAIN));
+        cpu->nmi_blocked = false;
+        end();
+}
+END_TEST
+
 START_TEST(level_vectors_tell_their_end)
 {
         begin();
@@ -478,6 +503,7 @@ static void fill(TCase *cases)
         tcase_add_test(cases, priorities_nest);
         tcase_add_test(cases, cr8_is_the_task_priority);
         tcase_add_test(cases, end_of_interrupt_in_memory);
+        tcase_add_test(cases, nmis_are_latched);
         tcase_add_test(cases, level_vectors_tell_their_end);
         tcase_add_test(cases, pic_through_lint0);
         tcase_add_test(cases, disabled_apic_is_a_wire);

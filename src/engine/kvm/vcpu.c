@@ -127,7 +127,7 @@ static bool serve_interrupts(struct kvm_vcpu *vcpu, uint32_t request)
         struct cpu *cpu = vcpu->cpu;
 
         if (request & CPU_REQUEST_NMI) {
-                request_clear(cpu, CPU_REQUEST_NMI);
+                cpu_take_nmi(cpu);
                 if (kvm_call(vcpu->fd, KVM_NMI, NULL) < 0)
                         return kvm_vcpu_fail(vcpu, "KVM_NMI: %s", g_strerror(errno));
                 cpu->halted = 0;
