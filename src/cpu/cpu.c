@@ -66,6 +66,15 @@ static void reset_power_up(struct cpu *cpu)
                 cpu->mtrr_var[i] = 0;
 }
 
+void cpu_take_nmi(struct cpu *cpu)
+{
+        uint32_t old = __atomic_load_n(&cpu->request, __ATOMIC_SEQ_CST), taken;
+
+        do {
+                taken = old & CPU_REQUEST_NMI_AGAIN ? CPU_REQUEST_NMI_AGAIN : CPU_REQUEST_NMI;
+        } while (!__atomic_compare_exchange_n(&cpu->request, &old, old & ~taken, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST));
+}
+
 void cpu_reset(struct cpu *cpu, bool init_only)
 {
         if (!init_only)
@@ -94,7 +103,7 @@ void cpu_reset(struct cpu *cpu, bool init_only)
         cpu->shadow = 0;
         cpu->halted = 0;
         cpu->nmi_blocked = false;
-        cpu->pv.system_time = cpu->pv.wall_clock = cpu->pv.steal_time = 0;
+        cpu->pv.system_time = cpu->pv.wall_clock = cpu->pv.steal_time = cpu->pv.eoi = 0;
         /* Application processors sleep until a start-up IPI (SDM 3A 9.4.3). */
         cpu->waiting_for_sipi = !(cpu->apic_base & APIC_BASE_BSP);
         tlb_flush(cpu, true);

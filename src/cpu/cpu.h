@@ -126,6 +126,14 @@ enum cpu_request {
         CPU_REQUEST_EXIT = 1 << 4,      /* leave cpu_run(): stop, pause, snapshot */
         CPU_REQUEST_FLUSH = 1 << 5,     /* flush TLBs (physical map changed, remote request) */
         CPU_REQUEST_RESET = 1 << 6,
+        CPU_REQUEST_NMI_AGAIN = 1 << 7, /* with NMI: a second one waits (lapic.c, raise_nmi()) */
+};
+
+/* What is held back until the next instruction is done (SDM 3A 6.8.3). */
+enum cpu_shadow {
+        SHADOW_NONE,
+        SHADOW_STI,             /* interrupts */
+        SHADOW_SS,              /* debug exceptions too: after MOV and POP to SS */
 };
 
 struct pending_exception {
@@ -147,7 +155,7 @@ struct cpu_fpu {
 
 /* KVM's paravirtual MSRs (paravirt.h), and what the structures in guest memory hold that they point to. */
 struct cpu_paravirt {
-        uint64_t system_time, wall_clock, steal_time;   /* as written */
+        uint64_t system_time, wall_clock, steal_time, eoi;      /* as written */
         uint64_t steal_ns;
         uint32_t clock_version, wall_version, steal_version;
         uint64_t steal_seen_ns;         /* host side: the thread's count when last looked at; 0: not yet */
@@ -197,7 +205,7 @@ struct cpu {
         uint32_t quiet;                 /* 1; 0: somebody kicked, leave at the next poll.  Atomic. */
         uint8_t iflag;                  /* IF: 0 or 1 */
         uint8_t cpl;
-        uint8_t shadow;                 /* 1: no interrupt before the next instruction (STI, MOV SS) */
+        uint8_t shadow;                 /* enum cpu_shadow */
         uint8_t halted;
         uint64_t mode;                  /* enum cpu_mode_bits (mode.h), the block key's flags */
         struct segment seg[CPU_SEGMENTS];
@@ -257,6 +265,9 @@ void cpu_reset(struct cpu *cpu, bool init_only);
 
 /* Any thread: sets request bits and makes the vCPU notice (engine.h supplies the kick). */
 void cpu_request(struct cpu *cpu, uint32_t bits);
+
+/* vCPU's thread: takes one NMI out of the requests. */
+void cpu_take_nmi(struct cpu *cpu);
 
 static inline bool cpu_real_mode(const struct cpu *cpu) { return !(cpu->cr0 & CR0_PE); }
 static inline bool cpu_v86(const struct cpu *cpu) { return cpu->rflags & FLAG_VM; }

@@ -108,6 +108,7 @@ insn_handler exec_mov_from_dr;          /* Ry,Dd */
 insn_handler exec_mov_to_dr;            /* Dd,Ry */
 insn_handler exec_clts;
 insn_handler exec_invlpg;               /* M */
+insn_handler exec_invpcid;              /* Gy,Mdq */
 insn_handler exec_invd;
 insn_handler exec_wbinvd;
 insn_handler exec_hlt;

@@ -5,6 +5,8 @@
  * K1  Every check comes before any change: a MOV that raises #GP leaves register, PDPTEs and TLB alone.
  * K2  What CR0, CR3 and CR4 flush follows SDM 3A 4.10.4.1: PG, PGE, PAE, PSE, SMEP and here also WP and PE
  *     flush global entries too; CR3 spares them.
+ * K3  The TLB holds one address space: with CR4.PCIDE every switch empties it all the same, which the processor is always
+ *     free to do, and so bit 63 of what is moved to CR3 says nothing here (SDM 3A 4.10.4.1).
  *
  * What the debug registers do is in debug.c.
  */
@@ -12,9 +14,11 @@
 #include "cpu/cpuid.h"
 #include "cpu/debug.h"
 #include "cpu/exec.h"
+#include "cpu/lapic.h"
 #include "cpu/operand.h"
 #include "cpu/tlb.h"
 
+#define CR3_NO_FLUSH (UINT64_C(1) << 63)
 #define CR0_IMPLEMENTED \
         (CR0_PE | CR0_MP | CR0_EM | CR0_TS | CR0_ET | CR0_NE | CR0_WP | CR0_AM | (uint32_t)CR0_NW | \
          (uint32_t)CR0_CD | CR0_PG)
@@ -66,7 +70,7 @@ static bool write_cr0(struct cpu *cpu, uint64_t value)
         if (value >> 32 || ((value & CR0_PG) && !(value & CR0_PE)) ||
             ((value & (uint32_t)CR0_NW) && !(value & (uint32_t)CR0_CD)))
                 return general_protection(cpu);
-        if (!long_mode_allows(cpu, value))
+        if (!long_mode_allows(cpu, value) || (!(value & CR0_PG) && (cpu->cr4 & CR4_PCIDE)))
                 return general_protection(cpu);
         value = (value & CR0_IMPLEMENTED) | CR0_ET;
         changed = cpu->cr0 ^ value;
@@ -86,6 +90,8 @@ static bool write_cr3(struct cpu *cpu, uint64_t value)
 {
         bool pae = (cpu->cr0 & CR0_PG) && (cpu->cr4 & CR4_PAE) && !cpu_long_mode(cpu);
 
+        if (cpu->cr4 & CR4_PCIDE)
+                value &= ~CR3_NO_FLUSH;
         if (cpu_code64(cpu) && value >> cpu->model->physical_bits)
                 return general_protection(cpu);
         if (pae && !paging_load_pdptes(cpu, value))
@@ -137,6 +143,16 @@ static bool write_cr4(struct cpu *cpu, uint64_t value)
         return true;
 }
 
+/* CR8 is the class of the local APIC's task priority (SDM 3A 11.8.6). */
+static void write_cr8(struct cpu *cpu, uint64_t value)
+{
+        cpu->cr8 = value;
+        if (cpu->lapic) {
+                cpu_host_begin(cpu);
+                lapic_priority_changed(cpu->lapic);
+        }
+}
+
 bool exec_mov_to_cr(struct cpu *cpu, const struct insn *insn)
 {
         uint64_t value = operand_get_reg(cpu, insn->rm, operand_width(cpu), insn->rex);
@@ -157,7 +173,7 @@ bool exec_mov_to_cr(struct cpu *cpu, const struct insn *insn)
         case 8:
                 if (value > 15)
                         return general_protection(cpu);
-                cpu->cr8 = value;
+                write_cr8(cpu, value);
                 return true;
         default:
                 return cpu_raise(cpu, EXC_UD);

@@ -155,6 +155,6 @@ static bool iret(struct cpu *cpu, unsigned width)
 bool exec_iret(struct cpu *cpu, const struct insn *insn)
 {
         /* NMIs come through again from here on, even if IRET itself faults (SDM 3A 6.7.1). */
-        cpu->nmi_blocked = false;
+        __atomic_store_n(&cpu->nmi_blocked, false, __ATOMIC_RELAXED);
         return iret(cpu, insn->operand_bytes);
 }

@@ -25,7 +25,7 @@ static bool require_no_umip(struct cpu *cpu)
 static void after_load(struct cpu *cpu, enum cpu_segment segment)
 {
         if (segment == SEG_SS)
-                cpu->shadow = 1;
+                cpu->shadow = SHADOW_SS;
 }
 
 bool exec_mov_to_seg(struct cpu *cpu, const struct insn *insn)

@@ -131,7 +131,7 @@ bool exec_sti(struct cpu *cpu, const struct insn *insn)
         (void)insn;
         if (may_change_if(cpu)) {
                 if (!cpu->iflag)
-                        cpu->shadow = 1;
+                        cpu->shadow = SHADOW_STI;
                 cpu->iflag = 1;
                 return true;
         }
@@ -217,6 +217,29 @@ bool exec_invlpg(struct cpu *cpu, const struct insn *insn)
                 offset += cpu->seg[insn->segment].base;
         cpu_count(&cpu->counts.page_flushes, 1);
         tlb_flush_page(cpu, cpu_code64(cpu) ? offset : (uint32_t)offset);
+        return true;
+}
+
+/* The TLB holds nothing of address spaces that are not the current one (exec_control.c, K3).  The descriptor is checked
+ * for the types that use it (SDM 2A, INVPCID). */
+bool exec_invpcid(struct cpu *cpu, const struct insn *insn)
+{
+        uint64_t type = operand_get_modrm_reg(cpu, insn, cpu_code64(cpu) ? 8 : 4), offset, descriptor[2];
+        uint64_t current = cpu->cr4 & CR4_PCIDE ? cpu->cr3 & 0xfff : 0;
+        enum { ADDRESS, CONTEXT, ALL, NOT_GLOBAL };
+
+        if (cpu->cpl)
+                return general_protection(cpu);
+        operand_address(cpu, insn, &offset);
+        if (!cpu_read(cpu, (enum cpu_segment)insn->segment, offset, descriptor, sizeof(descriptor)))
+                return false;
+        if (type > NOT_GLOBAL || (type <= CONTEXT && (descriptor[0] >> 12 || (descriptor[0] && !(cpu->cr4 & CR4_PCIDE)))) ||
+            (type == ADDRESS && !cpu_canonical(descriptor[1])))
+                return general_protection(cpu);
+        if (type == ADDRESS && descriptor[0] == current)
+                tlb_flush_page(cpu, descriptor[1]);
+        else if (type > CONTEXT || (type == CONTEXT && descriptor[0] == current))
+                tlb_flush(cpu, type == ALL);
         return true;
 }
 

@@ -14,6 +14,9 @@
  * In TSC-deadline mode the host's timer is set for when the TSC will have come that far, and looks at the TSC when it
  * fires: after a pause of the machine, whose clock stood still, both are late together.
  *
+ * A guest that knows KVM's interface may end an interrupt in its memory: then ISR still shows it until settle_eoi() has
+ * looked, which only the vCPU's own thread may do, and does before anything that depends on ISR.
+ *
  * Not modelled: SMI, performance, thermal and CMCI sources (their entries can be written and never fire), arbitration
  * priority.
  *
@@ -26,6 +29,7 @@
 #include "cpu/cpuid.h"
 #include "cpu/lapic.h"
 #include "cpu/msr.h"
+#include "cpu/paravirt.h"
 
 /* -- Registers --------------------------------------------------------------------------------- */
 
@@ -64,7 +68,7 @@ enum { TIMER_MIN_NS = 20000, TIMER_BACKLOG_MAX = 1000 };
 struct lapic {
         /* -- Saved. -- */
         uint32_t id;                    /* R/W, bits 31-24; reset: vCPU number */
-        uint32_t tpr;                   /* R/W */
+        uint32_t tpr;                   /* R/W; its class is also cpu->cr8, which the vCPU's own thread keeps the same */
         uint32_t ldr, dfr;              /* R/W; DFR resets to all ones: flat */
         uint32_t svr;                   /* R/W; resets to FFh: software-disabled */
         uint32_t isr[8], tmr[8], irr[8];        /* R */
@@ -81,6 +85,7 @@ struct lapic {
         bool lint[2];                   /* levels of the pins */
         bool extint;                    /* a message of mode ExtINT waits */
         uint8_t sipi_page;
+        bool eoi_offered;               /* the highest vector in service may have been ended in memory */
         uint64_t deadline;              /* IA32_TSC_DEADLINE; 0: not armed */
         uint64_t tsc_offset;            /* the vCPU's, when it last mattered: cpu->tsc_offset is its thread's own */
 
@@ -118,6 +123,7 @@ const struct state_field lapic_state[] = {
         STATE_BOOL(struct lapic, lint),
         STATE_BOOL(struct lapic, extint),
         STATE_U8(struct lapic, sipi_page),
+        STATE_BOOL(struct lapic, eoi_offered),
         STATE_U64(struct lapic, deadline),
         STATE_U64(struct lapic, tsc_offset),
         STATE_SKIP(struct lapic, base, "IA32_APIC_BASE, which the vCPU saves"),
@@ -192,8 +198,21 @@ int lapic_next_vector(const struct lapic *lapic)
 /* The only place that raises INTR. */
 static void lapic_update(struct lapic *lapic)
 {
-        if (lapic_next_vector(lapic) != LAPIC_VECTOR_NONE)
+        if (lapic_next_vector(lapic) != LAPIC_VECTOR_NONE || (lapic->eoi_offered && highest_bit(lapic->irr) >= 0))
                 cpu_request(lapic->cpu, CPU_REQUEST_INTR);
+}
+
+/* An NMI is latched while another is served, and no more than one is (SDM 3A 6.7.1).  So of two that arrive before the
+ * vCPU has looked, the second is the latched one and not lost. */
+static void raise_nmi(struct cpu *cpu)
+{
+        uint32_t old = __atomic_load_n(&cpu->request, __ATOMIC_SEQ_CST), set;
+
+        do {
+                bool second = (old & CPU_REQUEST_NMI) && !__atomic_load_n(&cpu->nmi_blocked, __ATOMIC_RELAXED);
+                set = CPU_REQUEST_NMI | (second ? CPU_REQUEST_NMI_AGAIN : 0);
+        } while (!__atomic_compare_exchange_n(&cpu->request, &old, old | set, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST));
+        cpu_request(cpu, 0);            /* it looks */
 }
 
 static void deliver_local(struct lapic *lapic, enum lvt entry);
@@ -236,7 +255,7 @@ static void deliver_local(struct lapic *lapic, enum lvt entry)
                 set_request(lapic, lvt & LVT_VECTOR, (entry == LVT_LINT0 || entry == LVT_LINT1) && (lvt & LVT_LEVEL));
                 break;
         case LAPIC_NMI:
-                cpu_request(lapic->cpu, CPU_REQUEST_NMI);
+                raise_nmi(lapic->cpu);
                 break;
         case LAPIC_INIT:
                 cpu_request(lapic->cpu, CPU_REQUEST_INIT);
@@ -310,6 +329,16 @@ static void deadline_arm(struct lapic *lapic)
         timer_set(&lapic->timer, clock_now_ns(lapic->clock) + (int64_t)((unsigned __int128)left * 1000000000 / hz));
 }
 
+/* Fires if the deadline has come, and waits for what there is to wait for. */
+static void deadline_look(struct lapic *lapic)
+{
+        if (lapic->deadline && guest_tsc(lapic) >= lapic->deadline) {
+                lapic->deadline = 0;
+                deliver_local(lapic, LVT_TIMER);
+        }
+        deadline_arm(lapic);
+}
+
 /* Sets the host timer for the next expiration that would interrupt, or none. */
 static void timer_arm(struct lapic *lapic)
 {
@@ -348,11 +377,7 @@ static void timer_expired(void *opaque)
         struct lapic *lapic = opaque;
 
         if (deadline_mode(lapic)) {
-                if (lapic->deadline && guest_tsc(lapic) >= lapic->deadline) {
-                        lapic->deadline = 0;
-                        deliver_local(lapic, LVT_TIMER);
-                }
-                deadline_arm(lapic);
+                deadline_look(lapic);
                 return;
         }
         uint64_t total = expirations(lapic, clock_now_ns(lapic->clock));
@@ -387,7 +412,7 @@ void lapic_set_lint(struct lapic *lapic, unsigned pin, bool level)
         lapic->lint[pin] = level;
         if (!enabled(lapic)) {
                 if (pin == 1 && rises)
-                        cpu_request(lapic->cpu, CPU_REQUEST_NMI);
+                        raise_nmi(lapic->cpu);
                 lapic_update(lapic);
                 return;
         }
@@ -407,7 +432,7 @@ bool lapic_deliver(struct lapic *lapic, uint8_t vector, enum lapic_mode mode, bo
                 set_request(lapic, vector, level);
                 return true;
         case LAPIC_NMI:
-                cpu_request(lapic->cpu, CPU_REQUEST_NMI);
+                raise_nmi(lapic->cpu);
                 return true;
         case LAPIC_INIT:
                 /* A start-up IPI from before it is lost. */
@@ -552,12 +577,30 @@ static void end_of_interrupt(struct lapic *lapic)
         lapic_update(lapic);
 }
 
+/* vCPU's thread. */
+static void settle_eoi(struct lapic *lapic)
+{
+        if (!lapic->eoi_offered)
+                return;
+        lapic->eoi_offered = false;
+        if (!paravirt_eoi_withdraw(lapic->cpu))
+                end_of_interrupt(lapic);
+}
+
+/* Where the end of `vector`, just accepted, has no consequences that could not wait. */
+static void offer_eoi(struct lapic *lapic, uint8_t vector)
+{
+        if (lapic->cpu->pv.eoi && !test_bit(lapic->tmr, vector) && !lapic->backlog && highest_bit(lapic->irr) < 0)
+                lapic->eoi_offered = paravirt_eoi_offer(lapic->cpu);
+}
+
 /* -- Register access --------------------------------------------------------------------------- */
 
 uint64_t lapic_read(struct lapic *lapic, uint32_t offset)
 {
         if (offset & 15)
                 return 0;
+        settle_eoi(lapic);
         switch (offset) {
         case REG_ID: return x2apic(lapic) ? lapic->cpu->index : lapic->id;
         case REG_VERSION: return APIC_VERSION;
@@ -634,12 +677,14 @@ void lapic_write(struct lapic *lapic, uint32_t offset, uint32_t value)
 {
         if (offset & 15)
                 return;
+        settle_eoi(lapic);
         switch (offset) {
         case REG_ID:
                 lapic->id = value & 0xff000000;
                 break;
         case REG_TPR:
                 lapic->tpr = value & 0xff;
+                lapic->cpu->cr8 = lapic->tpr >> 4;
                 lapic_update(lapic);
                 break;
         case REG_EOI:
@@ -726,7 +771,7 @@ void lapic_take_init(struct lapic *lapic)
 {
         lock_acquire(lapic->lock);
         lapic_reset(lapic, true);
-        __atomic_fetch_and(&lapic->cpu->request, ~(uint32_t)CPU_REQUEST_NMI, __ATOMIC_SEQ_CST);
+        __atomic_fetch_and(&lapic->cpu->request, ~(uint32_t)(CPU_REQUEST_NMI | CPU_REQUEST_NMI_AGAIN), __ATOMIC_SEQ_CST);
         /* A pin that is up stays so. */
         lapic_update(lapic);
         lock_release(lapic->lock);
@@ -769,6 +814,23 @@ bool lapic_wrmsr(struct lapic *lapic, uint32_t index, uint64_t value)
         return done;
 }
 
+void lapic_priority_changed(struct lapic *lapic)
+{
+        if (lapic->tpr == lapic->cpu->cr8 << 4)
+                return;
+        lock_acquire(lapic->lock);
+        lapic->tpr = (uint32_t)lapic->cpu->cr8 << 4;
+        lapic_update(lapic);
+        lock_release(lapic->lock);
+}
+
+void lapic_settle_eoi(struct lapic *lapic)
+{
+        lock_acquire(lapic->lock);
+        settle_eoi(lapic);
+        lock_release(lapic->lock);
+}
+
 uint64_t lapic_deadline(struct lapic *lapic)
 {
         uint64_t deadline;
@@ -785,7 +847,7 @@ void lapic_set_deadline(struct lapic *lapic, uint64_t tsc)
         if (deadline_mode(lapic)) {
                 lapic->tsc_offset = lapic->cpu->tsc_offset;
                 lapic->deadline = tsc;
-                deadline_arm(lapic);
+                deadline_look(lapic);           /* one that is past interrupts after this very instruction */
         }
         lock_release(lapic->lock);
 }
@@ -825,9 +887,12 @@ int cpu_interrupt_vector(struct cpu *cpu)
         /* Cleared under the lock that every lapic_update() runs under: none is lost between. */
         lock_acquire(lapic->lock);
         __atomic_fetch_and(&cpu->request, ~(uint32_t)CPU_REQUEST_INTR, __ATOMIC_SEQ_CST);
+        settle_eoi(lapic);
         vector = lapic_next_vector(lapic);
-        if (vector >= 0 && vector != LAPIC_VECTOR_EXTINT)
+        if (vector >= 0 && vector != LAPIC_VECTOR_EXTINT) {
                 lapic_accept(lapic, (uint8_t)vector);
+                offer_eoi(lapic, (uint8_t)vector);
+        }
         lock_release(lapic->lock);
 
         extint = vector == LAPIC_VECTOR_EXTINT;
@@ -850,12 +915,13 @@ void lapic_reset(struct lapic *lapic, bool init_only)
                 lapic->base = lapic->cpu->apic_base;
         }
         lapic->deadline = 0;
+        lapic->cpu->cr8 = 0;
         lapic->tpr = lapic->ldr = lapic->esr = lapic->errors = lapic->icr_low = lapic->icr_high = 0;
         lapic->initial = lapic->divide = lapic->backlog = lapic->count = 0;
         lapic->expired = 0;
         lapic->dfr = 0xffffffff;
         lapic->svr = 0xff;
-        lapic->extint = false;
+        lapic->extint = lapic->eoi_offered = false;
         memset(lapic->isr, 0, sizeof(lapic->isr));
         memset(lapic->tmr, 0, sizeof(lapic->tmr));
         memset(lapic->irr, 0, sizeof(lapic->irr));
@@ -893,6 +959,7 @@ bool lapic_post_load(struct lapic *lapic)
                 if (lapic->lvt[i] & ~(lvt_writable[i] | LVT_MASKED))
                         return false;
         lapic->irr[0] &= 0xffff0000;
+        lapic->cpu->cr8 = lapic->tpr >> 4;
         lapic->base = lapic->cpu->apic_base;
         lapic->tsc_offset = lapic->cpu->tsc_offset;     /* of this host */
         place_region(lapic);

@@ -86,6 +86,10 @@ bool lapic_wrmsr(struct lapic *lapic, uint32_t index, uint64_t value);
 /* IA32_TSC_DEADLINE, in guest TSC; 0: not armed. */
 uint64_t lapic_deadline(struct lapic *lapic);
 void lapic_set_deadline(struct lapic *lapic, uint64_t tsc);
+/* cpu->cr8 was written: it is the class of the task priority. */
+void lapic_priority_changed(struct lapic *lapic);
+/* The guest may have ended an interrupt in memory (paravirt.h); afterwards it has not. */
+void lapic_settle_eoi(struct lapic *lapic);
 /* cpu->tsc_offset has changed. */
 void lapic_tsc_changed(struct lapic *lapic);
 /* IA32_APIC_BASE was written. */

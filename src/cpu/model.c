@@ -89,6 +89,8 @@ static const struct feature_bit feature_bits[FEATURE_COUNT] = {
         [FEATURE_SHA] = { CPUID_7B, 29, false },
         [FEATURE_UMIP] = { CPUID_7C, 2, true },
         [FEATURE_GFNI] = { CPUID_7C, 8, false },
+        [FEATURE_VAES] = { CPUID_7C, 9, false },
+        [FEATURE_VPCLMULQDQ] = { CPUID_7C, 10, false },
         [FEATURE_RDPID] = { CPUID_7C, 22, true },
         [FEATURE_MOVDIRI] = { CPUID_7C, 27, false },
         [FEATURE_MOVDIR64B] = { CPUID_7C, 28, false },
@@ -124,13 +126,15 @@ static const struct feature_bit feature_bits[FEATURE_COUNT] = {
 #define F_V3(w) \
         (F_V2(w) | SET_BIT(w, XSAVE) | SET_BIT(w, AVX) | SET_BIT(w, AVX2) | SET_BIT(w, FMA) | SET_BIT(w, F16C) | \
          SET_BIT(w, BMI1) | SET_BIT(w, BMI2) | SET_BIT(w, LZCNT) | SET_BIT(w, MOVBE) | SET_BIT(w, FSGSBASE) | \
-         SET_BIT(w, SMEP) | SET_BIT(w, UMIP))
+         SET_BIT(w, SMEP) | SET_BIT(w, UMIP) | SET_BIT(w, PCID) | SET_BIT(w, INVPCID))
 #define F_HOST(w) \
         (F_CORE2(w) | SET_BIT(w, SSE41) | SET_BIT(w, SSE42) | SET_BIT(w, POPCNT) | SET_BIT(w, MOVBE) | SET_BIT(w, AES) | \
          SET_BIT(w, PCLMUL) | SET_BIT(w, RDRAND) | SET_BIT(w, RDSEED) | SET_BIT(w, ADX) | SET_BIT(w, SHA) | \
          SET_BIT(w, LZCNT) | SET_BIT(w, ERMS) | SET_BIT(w, RDTSCP) | SET_BIT(w, PREFETCHW) | SET_BIT(w, FSGSBASE) | \
          SET_BIT(w, SMEP) | SET_BIT(w, UMIP) | SET_BIT(w, XSAVE) | SET_BIT(w, AVX) | SET_BIT(w, AVX2) | SET_BIT(w, FMA) | \
-         SET_BIT(w, F16C) | SET_BIT(w, BMI1) | SET_BIT(w, BMI2) | SET_BIT(w, X2APIC) | SET_BIT(w, TSCDEADLINE))
+         SET_BIT(w, F16C) | SET_BIT(w, BMI1) | SET_BIT(w, BMI2) | SET_BIT(w, X2APIC) | SET_BIT(w, TSCDEADLINE) | \
+         SET_BIT(w, PCID) | SET_BIT(w, INVPCID) | SET_BIT(w, CLFLUSHOPT) | SET_BIT(w, CLWB) | SET_BIT(w, RDPID) | \
+         SET_BIT(w, GFNI) | SET_BIT(w, VAES) | SET_BIT(w, VPCLMULQDQ))
 
 enum { MODEL_HOST, MODEL_486, MODEL_PENTIUM, MODEL_PENTIUM3, MODEL_CORE2, MODEL_V1, MODEL_V2, MODEL_V3, MODELS };
 
@@ -281,7 +285,8 @@ static void mask_models(const uint32_t host[CPUID_WORDS])
 /* Vector state that the host's system does not enable is not there; without its own XSAVE the guest has none. */
 static void mask_disabled_state(uint32_t words[CPUID_WORDS])
 {
-        enum { XSAVE = 1 << 26, OSXSAVE = 1 << 27, AVX_AND_KIN = 1 << 28 | 1 << 29 | 1 << 12, AVX2 = 1 << 5, XMM_YMM = 6 };
+        enum { XSAVE = 1 << 26, OSXSAVE = 1 << 27, AVX_AND_KIN = 1 << 28 | 1 << 29 | 1 << 12, AVX2 = 1 << 5,
+               VAES_VPCLMULQDQ = 1 << 9 | 1 << 10, XMM_YMM = 6 };
         uint32_t low = 0, high;
 
         if (words[CPUID_1C] & OSXSAVE)
@@ -291,6 +296,7 @@ static void mask_disabled_state(uint32_t words[CPUID_WORDS])
         if ((low & XMM_YMM) != XMM_YMM) {
                 words[CPUID_1C] &= ~(uint32_t)AVX_AND_KIN;
                 words[CPUID_7B] &= ~(uint32_t)AVX2;
+                words[CPUID_7C] &= ~(uint32_t)VAES_VPCLMULQDQ;
         }
 }
 

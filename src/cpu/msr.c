@@ -17,7 +17,8 @@ enum { MTRR_VARIABLES = 8, MTRR_CAP_FIX = 1 << 8, MTRR_CAP_WC = 1 << 10 };
 enum { MTRR_DEF_TYPE_FE = 1 << 10, MTRR_DEF_TYPE_E = 1 << 11, MTRR_MASK_VALID = 1 << 11 };
 /* IA32_MISC_ENABLE: fast strings, no BTS, no PEBS: always set; these and the following are read-only. */
 enum { MISC_FAST_STRINGS = 1 << 0, MISC_NO_BTS = 1 << 11, MISC_NO_PEBS = 1 << 12, MISC_SPEEDSTEP = 1 << 16 };
-#define MISC_WRITABLE (UINT64_C(1) << 3 | MISC_SPEEDSTEP)
+/* Kept and read back, without effect: thermal control, MONITOR, CPUID limit, xTPR messages, XD disable. */
+#define MISC_WRITABLE (UINT64_C(0x400c40008) | MISC_SPEEDSTEP)
 enum { SPEC_CTRL_BITS = 0x407 /* IBRS, STIBP, SSBD, BHI_DIS_S */, PRED_CMD_IBPB = 1 };
 
 /* AMD: system configuration registers that kernels touch by family, without asking CPUID. */

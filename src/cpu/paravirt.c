@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * paravirt.c - KVM's paravirtual clock and steal time.
+ * paravirt.c - KVM's paravirtual clock, steal time and end of interrupt.
  *
  * The clock: a guest gives the address of a structure and computes the time from its TSC and the scale found there.  All
  * vCPUs' counters are the same but for what each guest itself has added (tsc_adjust), and their clocks start where that sum
@@ -10,6 +10,9 @@
  * Steal time: how long the vCPU could have run and was not let, which the host's kernel counts for each thread.  A guest
  * takes it off what its processes are said to have consumed.
  *
+ * End of interrupt: a guest that finds a bit of its memory set ends an interrupt by clearing it, which costs nothing; the
+ * local APIC looks at the bit when it has to know (lapic.c).
+ *
  * Structures are written as if by the vCPU itself, piece by piece between two changes of their version number, which is
  * odd meanwhile.  An address where there is no RAM is written to in vain.
  */
@@ -18,9 +21,10 @@
 #include <time.h>
 #include <unistd.h>
 #include "cpu/cpuid.h"
+#include "cpu/lapic.h"
 #include "cpu/paravirt.h"
 
-enum { ENABLED = 1, STEAL_RESERVED = 0x3e };
+enum { ENABLED = 1, STEAL_RESERVED = 0x3e, EOI_RESERVED = 2 };
 /* struct pvclock_vcpu_time_info */
 enum { TIME_VERSION = 0, TIME_TSC = 8, TIME_SYSTEM = 16, TIME_SCALE = 24, TIME_FLAGS_SHIFT = 40, TIME_STABLE = 1 };
 /* struct pvclock_wall_clock */
@@ -146,6 +150,28 @@ void paravirt_steal_update(struct cpu *cpu)
         store(cpu, gpa + STEAL_VERSION, cpu->pv.steal_version, 4);
 }
 
+/* -- End of interrupt -------------------------------------------------------------------------- */
+
+bool paravirt_eoi_offer(struct cpu *cpu)
+{
+        gpa_t gpa = cpu->pv.eoi & ~(uint64_t)ENABLED;
+        const uint8_t set = 1;
+
+        return (cpu->pv.eoi & ENABLED) && memory_page(cpu->memory, gpa).kind == PAGE_RAM && memory_write(cpu->memory, gpa, &set, 1);
+}
+
+bool paravirt_eoi_withdraw(struct cpu *cpu)
+{
+        gpa_t gpa = cpu->pv.eoi & ~(uint64_t)ENABLED;
+        uint8_t bits;
+
+        if (!(cpu->pv.eoi & ENABLED) || !memory_read(cpu->memory, gpa, &bits, 1) || !(bits & 1))
+                return false;
+        bits &= 0xfe;
+        memory_write(cpu->memory, gpa, &bits, 1);
+        return true;
+}
+
 /* -- MSRs -------------------------------------------------------------------------------------- */
 
 uint64_t paravirt_msr_read(struct cpu *cpu, uint32_t index)
@@ -155,6 +181,8 @@ uint64_t paravirt_msr_read(struct cpu *cpu, uint32_t index)
                 return cpu->pv.system_time;
         case MSR_PV_STEAL_TIME:
                 return cpu->pv.steal_time;
+        case MSR_PV_EOI:
+                return cpu->pv.eoi;
         default:
                 return cpu->pv.wall_clock;
         }
@@ -174,6 +202,13 @@ bool paravirt_msr_write(struct cpu *cpu, uint32_t index, uint64_t value)
                 cpu->pv.steal_seen_ns = 0;
                 cpu->pv.steal_tsc = 0;
                 paravirt_steal_update(cpu);
+                return true;
+        case MSR_PV_EOI:
+                if (value & EOI_RESERVED)
+                        return false;
+                if (cpu->lapic)
+                        lapic_settle_eoi(cpu->lapic);
+                cpu->pv.eoi = value;
                 return true;
         default:
                 cpu->pv.wall_clock = value;

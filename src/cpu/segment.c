@@ -209,10 +209,12 @@ void segment_drop_inner(struct cpu *cpu)
         static const uint8_t data[] = { SEG_ES, SEG_DS, SEG_FS, SEG_GS };
 
         for (unsigned i = 0; i < sizeof(data); i++) {
-                const struct segment *segment = &cpu->seg[data[i]];
+                struct segment *segment = &cpu->seg[data[i]];
                 unsigned attr = segment->attr;
                 bool conforming = (attr & (SEG_TYPE_CODE | SEG_TYPE_EC)) == (SEG_TYPE_CODE | SEG_TYPE_EC);
-                if (attr && SEG_DPL(attr) < cpu->cpl && !conforming)
+                if (!attr)
+                        segment->selector = 0;          /* a null one loses its RPL (SDM 2A, IRET) and keeps its base */
+                else if (SEG_DPL(attr) < cpu->cpl && !conforming)
                         segment_install_null(cpu, data[i], 0);
         }
 }
@@ -298,7 +300,7 @@ bool frame_push(struct cpu *cpu, const struct frame *frame, struct frame_stack *
 void frame_set_rsp(struct cpu *cpu, uint64_t sp, uint64_t mask)
 {
         if (mask == 0xffff)
-                cpu->regs[RSP] = (cpu->regs[RSP] & ~UINT64_C(0xffff)) | (sp & 0xffff);
+                cpu->regs[RSP] = (cpu->regs[RSP] & 0xffff0000) | (sp & 0xffff);         /* C5 */
         else
                 cpu->regs[RSP] = sp & mask;
 }

@@ -13,7 +13,7 @@
 #include "cpu/state.h"
 
 enum { IMAGE_BYTES = sizeof(((struct cpu_fpu *)0)->image), IMAGE_HEADER_END = FPU_HEADER + 64 };
-enum { REQUESTS_SAVED = CPU_REQUEST_NMI | CPU_REQUEST_INIT | CPU_REQUEST_SIPI | CPU_REQUEST_RESET };
+enum { REQUESTS_SAVED = CPU_REQUEST_NMI | CPU_REQUEST_NMI_AGAIN | CPU_REQUEST_INIT | CPU_REQUEST_SIPI | CPU_REQUEST_RESET };
 
 /* -- Tables ------------------------------------------------------------------------------------- */
 
@@ -57,6 +57,7 @@ static const struct state_field paravirt_fields[] = {
         STATE_U64(struct cpu_paravirt, system_time),
         STATE_U64(struct cpu_paravirt, wall_clock),
         STATE_U64(struct cpu_paravirt, steal_time),
+        STATE_U64(struct cpu_paravirt, eoi),
         STATE_U64(struct cpu_paravirt, steal_ns),
         STATE_U32(struct cpu_paravirt, clock_version),
         STATE_U32(struct cpu_paravirt, wall_version),
@@ -164,7 +165,7 @@ bool cpu_post_load(struct cpu *cpu, GError **error)
         bool paging = cpu->cr0 & CR0_PG;
         uint64_t rflags;
 
-        if (cpu->cpl > 3 || cpu->iflag > 1 || cpu->shadow > 1 || cpu->halted > 1 || (cpu->df_step != 1 && cpu->df_step != -1))
+        if (cpu->cpl > 3 || cpu->iflag > 1 || cpu->shadow > SHADOW_SS || cpu->halted > 1 || (cpu->df_step != 1 && cpu->df_step != -1))
                 return refuse(cpu, "cpl, iflag, shadow, halted or df_step: impossible value", error);
         if (cpu->exception.vector >= 32 && !cpu->exception.software)
                 return refuse(cpu, "exception.vector: no exception", error);

@@ -322,6 +322,12 @@ static void make_room(struct dbt_cpu *dcpu)
         }
 }
 
+/* Its first instruction goes on in a page that is not memory, so no write to that is ever told. */
+static bool reaches_device(struct dbt *dbt, const struct block *block)
+{
+        return block->gpa2 != ~(gpa_t)0 && !memory_page(dbt->memory, block->gpa2).host;
+}
+
 /* Whether the same was translated before: by a hash, so that now and then it is mistaken. */
 static bool translated_before(struct dbt *dbt, const struct context *context, uint64_t rip, gpa_t gpa)
 {
@@ -362,7 +368,7 @@ static struct block *slow_translate(struct cpu *cpu, const struct context *conte
                         block->dead = true;     /* it may be made from old bytes; the accessed bits are set now */
                         continue;
                 }
-                if (block && device)
+                if (block && (device || reaches_device(dbt, block)))
                         block->dead = true;     /* run once: its bytes may be others next time */
                 else if (block)
                         block_insert(dbt, block);

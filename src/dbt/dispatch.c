@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "cpu/cpuid.h"
 #include "cpu/debug.h"
+#include "cpu/exec.h"
 #include "cpu/lapic.h"
 #include "cpu/paravirt.h"
 #include "cpu/tlb.h"
@@ -72,7 +73,7 @@ static bool deliver_exception(struct cpu *cpu)
 
 static bool deliverable(const struct cpu *cpu, uint32_t request)
 {
-        if (request & ~(uint32_t)(CPU_REQUEST_INTR | CPU_REQUEST_NMI | CPU_REQUEST_SIPI))
+        if (request & ~(uint32_t)(CPU_REQUEST_INTR | CPU_REQUEST_NMI | CPU_REQUEST_NMI_AGAIN | CPU_REQUEST_SIPI))
                 return true;
         if (cpu->waiting_for_sipi)
                 return request & CPU_REQUEST_SIPI;
@@ -115,11 +116,11 @@ static bool serve_requests(struct cpu *cpu)
         if (cpu->shadow || (cpu->debug_step && !cpu->halted))
                 return false;
         if ((request & CPU_REQUEST_NMI) && !cpu->nmi_blocked) {
-                request_clear(cpu, CPU_REQUEST_NMI);
+                cpu_take_nmi(cpu);
                 cpu->halted = 0;
                 dcpu->ferr_wait = false;
                 cpu_deliver_interrupt(cpu, EXC_NMI);
-                cpu->nmi_blocked = true;
+                __atomic_store_n(&cpu->nmi_blocked, true, __ATOMIC_RELAXED);
                 return false;
         }
         if ((request & CPU_REQUEST_INTR) && cpu->iflag) {
@@ -186,7 +187,10 @@ static void debug_after(struct dbt_cpu *dcpu, bool stepped)
                         cpu->rflags |= FLAG_RF;
                 if (stepped || (hits & DR6_B_MASK)) {
                         cpu->dr[6] |= (hits & DR6_B_MASK) | (stepped ? DR6_BS : 0);
-                        cpu_raise(cpu, EXC_DB);
+                        /* What MOV SS held back comes with the #DB that INT1 is, which has been delivered; a second one
+                         * would overwrite its frame on an IST stack. */
+                        if (!last || last->handler != exec_int1)
+                                cpu_raise(cpu, EXC_DB);
                 }
                 if (hits & DEBUG_HIT_WATCH)
                         cpu->debug_stop = DEBUG_STOP_WATCH;
@@ -415,6 +419,7 @@ static enum dbt_stop dispatch(struct cpu *cpu, uint64_t max_blocks)
                                 continue;
                         }
                 }
+                dcpu->after_ss = cpu->shadow == SHADOW_SS;
                 cpu->shadow = 0;
                 debug_before(dcpu, context->mode & (MODE_ONE_INSN | MODE_TF));
                 dcpu->last_callout = NULL;

@@ -80,6 +80,8 @@ bool dbt_breakpoint(struct cpu *cpu, const struct insn *insn)
                 cpu->debug_stop = DEBUG_STOP_BREAK;
                 return false;
         }
+        if (dcpu->after_ss)
+                return true;
         /* This fault alone does not set RF in the image it pushes: the handler does (SDM 3B 18.3.1.1). */
         cpu->dr[6] |= hits;
         return cpu_raise(cpu, EXC_DB);

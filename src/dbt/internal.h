@@ -246,6 +246,7 @@ struct dbt_cpu {
         bool single;                    /* the block that runs has one instruction */
         bool single_next;               /* the next one is to: its access to a watched page was put off */
         uint32_t held_hits;             /* of an instruction whose traps wait for the next one (MOV SS) */
+        bool after_ss;                  /* the instruction after that, which no breakpoint stops at */
         bool resume;                    /* RF: the instruction that runs is not stopped by a breakpoint */
         void (*kick_hook)(void *opaque);        /* another engine's (dbt_set_kick()).  Atomic */
         void *kick_opaque;

@@ -593,7 +593,7 @@ static bool decode_block(struct translator *t, unsigned max, gpa_t *gpa2)
 static void end_falling_through(struct translator *t)
 {
         if (t->shadow && !t->shadow_known)
-                emit_store8_imm(&t->e, STATE(shadow), 1);
+                emit_store8_imm(&t->e, STATE(shadow), writes_ss(&t->insn) ? SHADOW_SS : SHADOW_STI);
         t->poll_after = t->shadow;
         translate_go(t, t->next_rip);
         t->index++;

@@ -529,7 +529,7 @@ void pc_reset(struct machine *machine)
                 machine->cpu[i]->a20 = true;
                 lapic_reset(machine->lapic[i], false);
                 /* What was on its way before the reset is lost. */
-                __atomic_fetch_and(&machine->cpu[i]->request, ~(uint32_t)(CPU_REQUEST_INTR | CPU_REQUEST_NMI |
+                __atomic_fetch_and(&machine->cpu[i]->request, ~(uint32_t)(CPU_REQUEST_INTR | CPU_REQUEST_NMI | CPU_REQUEST_NMI_AGAIN |
                                                                            CPU_REQUEST_INIT | CPU_REQUEST_SIPI),
                                    __ATOMIC_SEQ_CST);
                 /* The same once more on its own thread, where the engine drops what it has cached. */

@@ -19,6 +19,7 @@ CODE(faults, "mov dword ptr [0x800100], 7\n nop\n push dword ptr [0x800100]\n ud
 CODE(ports, "mov dx, 0x80\n out dx, al\n nop\n out dx, eax\n nop\n out 0x84, al\n nop\n mov dx, 0x81\n in al, dx\n xor eax, eax\n nop");
 CODE(detect, "nop\n mov eax, dr0\n nop\n mov eax, dr0\n nop");
 CODE(mov_ss, "mov eax, ss\n mov [0x800100], eax\n mov ss, [0x800100]\n inc ebx\n nop");
+CODE(mov_ss_icebp, "mov eax, ss\n mov [0x800100], eax\n mov ss, [0x800100]\n .byte 0xf1\n nop");
 CODE(icebp, "nop\n .byte 0xf1\n nop");
 CODE(popf_rf, "nop\n nop\n inc eax\n nop");
 CODE(fault_at, "inc eax\n ud2\n nop");
@@ -117,6 +118,7 @@ static void all(void)
         watch("crossing 2", crosses, 0x801000, ACCESS, LEN1, 0);
         watch("faulting", faults, 0x800100, ACCESS, LEN4, 0);
         watch("mov ss", mov_ss, 0x800100, ACCESS, LEN4, 0);
+        watch("mov ss, icebp", mov_ss_icebp, 0x800100, ACCESS, LEN4, 0);
         watch("elsewhere", writes, 0x800108, ACCESS, LEN4, 0);
 }
 

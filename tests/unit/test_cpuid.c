@@ -148,7 +148,7 @@ START_TEST(hypervisor_leaves)
         ck_assert_uint_ge(out[0], 0x40000010);
         ck_assert_mem_eq(&out[1], "KVMKVMKVM\0\0", 12);
         cpuid_query(cpu, 0x40000001, 0, out);
-        ck_assert_uint_eq(out[0], 0x0100002b);
+        ck_assert_uint_eq(out[0], 0x0100006b);
         cpuid_query(cpu, 0x40000010, 0, out);
         ck_assert_uint_eq(out[0], cpuid_tsc_hz() / 1000);
         ck_assert_uint_eq(out[1], 1000000);

@@ -7,7 +7,7 @@
 #include "cpu/cpuid.h"
 #include "dbt/dbt.h"
 
-enum { CODE = 0x10000, STACK = 0x8000, DATA = 0x20000 };
+enum { CODE = 0x10000, STACK = 0x8000, DATA = 0x20000, RAM_BYTES = 16 << 20 };
 
 static struct lock machine_lock;
 static struct memory *memory;
@@ -52,7 +52,7 @@ static void setup_with(struct dbt_options options)
         memory = memory_new(16 << 20, &machine_lock, &error);
         ck_assert_ptr_nonnull(memory);
         lock_acquire(&machine_lock);
-        memory_map_ram(memory, 0, 0, 16 << 20, false, 0, "ram");
+        memory_map_ram(memory, 0, 0, RAM_BYTES, false, 0, "ram");
         lock_release(&machine_lock);
         dbt = dbt_new(memory, &options, &error);
         ck_assert_msg(dbt != NULL, "%s", error ? error->message : "");
@@ -211,6 +211,20 @@ START_TEST(sti_with_if_set)
 }
 END_TEST
 
+/* An instruction that begins in RAM and ends where nothing is, which reads as ones. */
+START_TEST(instruction_over_the_end_of_ram)
+{
+        memcpy(memory_ram(memory) + RAM_BYTES - 2, "\xb8\x11", 2);     /* mov eax, imm32 */
+        for (unsigned i = 0; i < 2; i++) {
+                cpu->rip = RAM_BYTES - 2;
+                cpu->regs[RAX] = 0;
+                dbt_run(cpu, 1);
+                ck_assert_uint_eq(cpu->regs[RAX], 0xffffff11);
+                ck_assert_uint_eq(cpu->rip, RAM_BYTES + 3);
+        }
+}
+END_TEST
+
 /* Two accesses through one base, which together reach from the end of the address space over its start. */
 START_TEST(accesses_around_address_zero)
 {
@@ -263,6 +277,7 @@ static void add(TCase *tcase)
         tcase_add_test(tcase, T14_next_instruction);
         tcase_add_test(tcase, vector_state_between_runs);
         tcase_add_test(tcase, sti_with_if_set);
+        tcase_add_test(tcase, instruction_over_the_end_of_ram);
         tcase_add_test(tcase, accesses_around_address_zero);
         tcase_add_test(tcase, bases_that_wrap);
         tcase_add_test(tcase, largest_constants);

@@ -116,6 +116,60 @@ START_TEST(invlpg_and_cr3_flush)
 }
 END_TEST
 
+static bool invpcid(uint32_t type, uint64_t space, uint64_t address)
+{
+        poke(0x8000, space, 8);
+        poke(0x8008, address, 8);
+        cpu->regs[RCX] = type;
+        cpu->regs[RBX] = 0x8000;
+        return RUN(0x66, 0x0f, 0x38, 0x82, 0x0b);
+}
+
+START_TEST(invpcid_types_and_faults)
+{
+        uint8_t *host;
+
+        setup_protected();
+        exec_paging();
+        for (uint32_t type = 0; type < 4; type++) {
+                ck_assert(tlb_access(cpu, 0x5000, 4, ACCESS_READ, &host));
+                poke(TABLES_AT + 0x1000 + 5 * 4, (0x6000 + type * 0x1000) | 7, 4);
+                ck_assert(invpcid(type, 0, 0x5123));
+                ck_assert(tlb_access(cpu, 0x5000, 4, ACCESS_READ, &host));
+                ck_assert_ptr_eq(host, memory_ram(memory) + 0x6000 + type * 0x1000);
+        }
+        ck_assert(!invpcid(4, 0, 0));
+        ck_exception(EXC_GP, 0);
+        for (uint32_t type = 0; type < 2; type++) {
+                ck_assert(!invpcid(type, 0x1000, 0));           /* reserved bits */
+                ck_exception(EXC_GP, 0);
+                ck_assert(!invpcid(type, 1, 0));                /* an address space without CR4.PCIDE */
+                ck_exception(EXC_GP, 0);
+        }
+        ck_assert(!invpcid(0, 0, UINT64_C(1) << 47));           /* not canonical */
+        ck_exception(EXC_GP, 0);
+        ck_assert(invpcid(2, UINT64_MAX, UINT64_C(1) << 47));   /* neither matters */
+}
+END_TEST
+
+/* Of what CR4.PCIDE brings: when it may be set, CR3's bit 63, and that paging cannot be turned off. */
+START_TEST(pcid_rules)
+{
+        setup_protected();
+        exec_paging();
+        cpu->efer |= EFER_LME | EFER_LMA;
+        cpu->cr4 |= CR4_PAE;
+        cpu->cr3 |= 0x18;
+        cr_refused(4, CR4_PAE | CR4_PCIDE);             /* CR3 names an address space */
+        cpu->cr3 &= ~UINT64_C(0xfff);
+        ck_assert(write_cr(4, CR4_PAE | CR4_PCIDE));
+        cr_refused(0, CR0_PE);
+        ck_assert(write_cr(3, TABLES_AT | 0x123));
+        ck_assert_uint_eq(cpu->cr3, TABLES_AT | 0x123);
+        ck_assert(write_cr(4, CR4_PAE));
+}
+END_TEST
+
 START_TEST(privileged_instructions_fault_in_ring_3)
 {
         static const uint8_t code[][3] = {
@@ -275,6 +329,8 @@ static void fill(TCase *cases)
         tcase_add_test(cases, cr4_follows_the_model);
         tcase_add_test(cases, pdptes_are_loaded_and_checked);
         tcase_add_test(cases, invlpg_and_cr3_flush);
+        tcase_add_test(cases, invpcid_types_and_faults);
+        tcase_add_test(cases, pcid_rules);
         tcase_add_test(cases, privileged_instructions_fault_in_ring_3);
         tcase_add_test(cases, cli_sti_and_the_shadow);
         tcase_add_test(cases, popf_by_privilege);

@@ -6,6 +6,7 @@
 #include "base/state.h"
 #include "cpu/lapic.h"
 #include "cpu/msr.h"
+#include "cpu/paravirt.h"
 #include "cpu_fixture.h"
 
 enum { ID = 0x20, TPR = 0x80, PPR = 0xa0, EOI = 0xb0, LDR = 0xd0, DFR = 0xe0, SVR = 0xf0, ISR = 0x100, TMR = 0x180,
@@ -161,6 +162,95 @@ START_TEST(priorities_nest)
         ck_assert_int_eq(cpu_interrupt_vector(cpu), 0x31);
         wr(EOI, 0);
         ck_assert_uint_eq(eois, 0);
+        end();
+}
+END_TEST
+
+/* CR8 and TPR are one register (SDM 3A 11.8.6). */
+START_TEST(cr8_is_the_task_priority)
+{
+        begin();
+        cpu->cr8 = 3;
+        lapic_priority_changed(lapic);
+        ck_assert_uint_eq(rd(TPR), 0x30);
+        deliver(0x31, false);
+        ck_assert_int_eq(cpu_interrupt_vector(cpu), -1);
+        ck_assert(!requested(CPU_REQUEST_INTR));
+        cpu->cr8 = 2;
+        lapic_priority_changed(lapic);
+        ck_assert(requested(CPU_REQUEST_INTR));
+        ck_assert_int_eq(cpu_interrupt_vector(cpu), 0x31);
+        wr(TPR, 0x5a);
+        ck_assert_uint_eq(cpu->cr8, 5);
+        end();
+}
+END_TEST
+
+/* KVM's way to end an interrupt: the guest clears a bit that it finds set. */
+START_TEST(end_of_interrupt_in_memory)
+{
+        enum { FLAG_AT = 0x5000 };
+        uint8_t *flag = memory_ram(memory) + FLAG_AT;
+
+        begin();
+        *flag = 0;
+        ck_assert(!msr_write(cpu, MSR_PV_EOI, FLAG_AT | 3));
+        ck_exception(EXC_GP, 0);
+        ck_assert(msr_write(cpu, MSR_PV_EOI, FLAG_AT | 1));
+        deliver(0x41, false);
+        ck_assert_int_eq(cpu_interrupt_vector(cpu), 0x41);
+        ck_assert_uint_eq(*flag, 1);
+        *flag = 0;                                      /* the guest has ended it */
+        deliver(0x41, false);
+        ck_assert(requested(CPU_REQUEST_INTR));
+        ck_assert_int_eq(cpu_interrupt_vector(cpu), 0x41);
+        /* The offer is taken back when another one waits, or the guest looks at the APIC. */
+        deliver(0x35, false);
+        ck_assert_int_eq(cpu_interrupt_vector(cpu), -1);
+        ck_assert_uint_eq(*flag, 0);
+        wr(EOI, 0);
+        ck_assert_int_eq(cpu_interrupt_vector(cpu), 0x35);
+        ck_assert_uint_eq(*flag, 1);
+        ck_assert_uint_eq(rd(ISR + 0x10), 1u << (0x35 - 0x20));
+        ck_assert_uint_eq(*flag, 0);
+        wr(EOI, 0);
+        ck_assert_uint_eq(rd(ISR + 0x10), 0);
+        /* Level-triggered ones have to tell their end. */
+        deliver(0x41, true);
+        ck_assert_int_eq(cpu_interrupt_vector(cpu), 0x41);
+        ck_assert_uint_eq(*flag, 0);
+        wr(EOI, 0);
+        ck_assert_uint_eq(eois, 1);
+        /* Nothing is written where there is no RAM. */
+        ck_assert(msr_write(cpu, MSR_PV_EOI, UINT64_C(0xfffffffffc) | 1));
+        deliver(0x42, false);
+        ck_assert_int_eq(cpu_interrupt_vector(cpu), 0x42);
+        wr(EOI, 0);
+        end();
+}
+END_TEST
+
+/* Two NMIs before the vCPU has looked are two; while one is served, one more is latched. */
+START_TEST(nmis_are_latched)
+{
+        begin();
+        lint(1, true);
+        lint(1, false);
+        wr(LVT_LINT1, 0x400);
+        cpu_take_nmi(cpu);
+        ck_assert(!requested(CPU_REQUEST_NMI));
+        for (unsigned i = 0; i < 3; i++) {
+                lint(1, true);
+                lint(1, false);
+        }
+        cpu_take_nmi(cpu);
+        ck_assert(requested(CPU_REQUEST_NMI));
+        cpu->nmi_blocked = true;
+        lint(1, true);
+        lint(1, false);
+        cpu_take_nmi(cpu);
+        ck_assert(!requested(CPU_REQUEST_NMI | CPU_REQUEST_NMI_AGAIN));
+        cpu->nmi_blocked = false;
         end();
 }
 END_TEST
@@ -411,6 +501,9 @@ static void fill(TCase *cases)
         tcase_set_timeout(cases, 60);
         tcase_add_test(cases, reset_values);
         tcase_add_test(cases, priorities_nest);
+        tcase_add_test(cases, cr8_is_the_task_priority);
+        tcase_add_test(cases, end_of_interrupt_in_memory);
+        tcase_add_test(cases, nmis_are_latched);
         tcase_add_test(cases, level_vectors_tell_their_end);
         tcase_add_test(cases, pic_through_lint0);
         tcase_add_test(cases, disabled_apic_is_a_wire);

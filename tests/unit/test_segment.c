@@ -159,7 +159,7 @@ START_TEST(stack_loads)
 {
         fixture_protected();
         ck_assert(mov_to_seg(SEG_SS, DATA0));
-        ck_assert_uint_eq(cpu->shadow, 1);
+        ck_assert_uint_eq(cpu->shadow, SHADOW_SS);
         ck_load_fault(SEG_SS, DATA0 | 3, EXC_GP, DATA0);
         ck_load_fault(SEG_SS, DATA3, EXC_GP, DATA3 & ~3);
         ck_load_fault(SEG_SS, CODE0, EXC_GP, CODE0);
@@ -173,7 +173,7 @@ START_TEST(stack_loads)
         cpu->regs[RSP] = STACK0 - 4;
         ck_assert(exec_pop_seg(cpu, &insn));
         ck_assert_uint_eq(cpu->regs[RSP], STACK0);
-        ck_assert_uint_eq(cpu->shadow, 1);
+        ck_assert_uint_eq(cpu->shadow, SHADOW_SS);
 }
 END_TEST
 
@@ -185,7 +185,7 @@ START_TEST(real_and_unreal)
         ck_assert_uint_eq(cpu->seg[SEG_DS].limit, 0xffffffff);
         ck_assert(cpu->mode & MODE_SEG_NO_LIMIT(SEG_DS));
         ck_assert(mov_to_seg(SEG_SS, 0));
-        ck_assert_uint_eq(cpu->shadow, 1);
+        ck_assert_uint_eq(cpu->shadow, SHADOW_SS);
 }
 END_TEST
 

@@ -268,7 +268,7 @@ static bool load_events(struct kvm_vcpu *vcpu)
                 events.exception.has_error_code = cpu->exception.has_error;
                 events.exception.error_code = cpu->exception.error;
         }
-        events.interrupt.shadow = cpu->shadow ? KVM_X86_SHADOW_INT_STI : 0;
+        events.interrupt.shadow = cpu->shadow == SHADOW_SS ? KVM_X86_SHADOW_INT_MOV_SS : cpu->shadow ? KVM_X86_SHADOW_INT_STI : 0;
         events.nmi.masked = cpu->nmi_blocked;
         if (!CALL(vcpu, KVM_SET_VCPU_EVENTS, &events))
                 return false;
@@ -291,7 +291,7 @@ static int unload_events(struct kvm_vcpu *vcpu)
                 cpu->exception.error = events.exception.error_code;
                 cpu->exception.cr2 = cpu->cr2;
         }
-        cpu->shadow = events.interrupt.shadow != 0;
+        cpu->shadow = events.interrupt.shadow & KVM_X86_SHADOW_INT_MOV_SS ? SHADOW_SS : events.interrupt.shadow ? SHADOW_STI : SHADOW_NONE;
         cpu->nmi_blocked = events.nmi.masked;
         if (events.nmi.pending || events.nmi.injected) {
                 /* One on its way already counts as blocked; it has not begun. */

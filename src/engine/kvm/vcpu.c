@@ -129,7 +129,7 @@ static bool serve_interrupts(struct kvm_vcpu *vcpu, uint32_t request)
         struct cpu *cpu = vcpu->cpu;
 
         if (request & CPU_REQUEST_NMI) {
-                request_clear(cpu, CPU_REQUEST_NMI);
+                cpu_take_nmi(cpu);
                 if (kvm_call(vcpu->fd, KVM_NMI, NULL) < 0)
                         return kvm_vcpu_fail(vcpu, "KVM_NMI: %s", g_strerror(errno));
                 cpu->halted = 0;
@@ -261,7 +261,11 @@ static void follow(struct kvm_vcpu *vcpu)
         struct cpu *cpu = vcpu->cpu;
 
         cpu->iflag = vcpu->run->if_flag;
-        cpu->cr8 = vcpu->run->cr8;
+        if (cpu->cr8 != vcpu->run->cr8) {
+                cpu->cr8 = vcpu->run->cr8;
+                if (cpu->lapic)
+                        lapic_priority_changed(cpu->lapic);
+        }
         if (cpu->apic_base != vcpu->run->apic_base) {
                 cpu->apic_base = vcpu->run->apic_base;
                 if (cpu->lapic)
