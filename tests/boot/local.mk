@@ -3,14 +3,12 @@
 boot_sectors = tests/boot/disk.bin tests/boot/floppy.bin
 check_DATA += $(boot_sectors)
 CLEANFILES += $(boot_sectors)
-EXTRA_DIST += tests/boot/disk.S tests/boot/floppy.S
+EXTRA_DIST += tests/boot/disk.S tests/boot/floppy.S tests/boot/sector.inc
 test_scripts += tests/boot/check-boot
 
-boot_link = $(CC) -m32 -nostdlib -static -no-pie -Wl,-Ttext=0x7c00,--oformat=binary,-e,0x7c00,--build-id=none
-tests/boot/disk.bin: $(srcdir)/tests/boot/disk.S
-	$(AM_V_GEN)$(MKDIR_P) tests/boot && $(boot_link) -o $@ $(srcdir)/tests/boot/disk.S
-tests/boot/floppy.bin: $(srcdir)/tests/boot/floppy.S
-	$(AM_V_GEN)$(MKDIR_P) tests/boot && $(boot_link) -o $@ $(srcdir)/tests/boot/floppy.S
+boot_link = $(CC) -m32 -Wa,-I$(srcdir)/tests/boot -nostdlib -static -no-pie -Wl,-Ttext=0x7c00,--oformat=binary,-e,0x7c00,--build-id=none
+tests/boot/%.bin: $(srcdir)/tests/boot/%.S $(srcdir)/tests/boot/sector.inc
+	$(AM_V_GEN)$(MKDIR_P) tests/boot && $(boot_link) -o $@ $<
 
 # A program of several sectors in C, in real mode.
 if HAVE_M32
