@@ -7,5 +7,6 @@ test_scripts += \
         tests/check-includes \
         tests/check-man \
         tests/check-net \
-        tests/check-style
+        tests/check-style \
+        tests/check-uefi
 EXTRA_DIST += tests/gpr-allowed

@@ -9,6 +9,8 @@ DefinitionBlock ("", "DSDT", 1, "LODGER", "LODGERPC", 1)
     /* The window for PCI memory above 4 GiB: a resource template, in the SSDT, which knows its place;
        without an address descriptor when there is no such window. */
     External (\P64W, BuffObj)
+    /* Where the one below 4 GiB begins. */
+    External (\P32B, IntObj)
 
     Scope (\_SB)
     {
@@ -26,12 +28,16 @@ DefinitionBlock ("", "DSDT", 1, "LODGER", "LODGERPC", 1)
                 DWordMemory (ResourceProducer, PosDecode, MinFixed, MaxFixed, Cacheable, ReadWrite,
                              0, 0x000A0000, 0x000BFFFF, 0, 0x00020000)
                 DWordMemory (ResourceProducer, PosDecode, MinFixed, MaxFixed, NonCacheable, ReadWrite,
-                             0, 0xC0000000, 0xFEBFFFFF, 0, 0x3EC00000)
+                             0, 0xC0000000, 0xFEBFFFFF, 0, 0x3EC00000, , , PW32)
             })
+            CreateDWordField (CRS0, PW32._MIN, PMIN)
+            CreateDWordField (CRS0, PW32._LEN, PLEN)
 
             /* Windows XP and older stumble over 64-bit descriptors and are not shown any. */
             Method (_CRS, 0, Serialized)
             {
+                PMIN = \P32B
+                PLEN = 0xFEC00000 - \P32B
                 If (SizeOf (\P64W) > 2)
                 {
                     If (_OSI ("Windows 2006"))

@@ -250,6 +250,9 @@ struct block_image *raw_open(const char *path, unsigned flags, GError **error)
                 what = "is neither a file nor a block device";
         else if (size <= 0 && !(flags & (RAW_EMPTY_OK | RAW_CREATE)))
                 what = read_only ? "is empty; get a complete copy" : "is empty; make a disk with for example \"truncate -s 8G FILE\"";
+        else if (S_ISREG(info.st_mode) && !read_only && !(info.st_mode & S_IWUSR))
+                /* Root could write it all the same, and damage what is based upon it. */
+                what = "is write-protected, as what linked clones are based on; add \",readonly\" or \",throwaway\", or copy it";
         if (what) {
                 g_set_error(error, BLOCK_ERROR, BLOCK_ERROR_OPEN, "%s: %s", path, what);
                 goto fail;

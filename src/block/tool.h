@@ -68,6 +68,12 @@ struct image_convert_options {
 /* The new image appears under its name when it is complete. */
 bool image_convert(const char *from, const char *to, const struct image_convert_options *options, const struct image_progress *progress,
                    GError **error);
+/* A new qcow2 image whose backing file is `base`, by its absolute path; the base is opened as its options say, chain
+ * and consent included.  From then on the overlay's readers have to trust it. */
+bool image_link(const char *path, const char *base, const struct block_options *options, GError **error);
+/* Takes its owner's right to write away from an image, which is what raw_open() goes by, or gives it back.  Where the
+ * host does not allow that, nothing happens. */
+void image_set_protected(const char *path, bool is_protected);
 /* Writes what an image holds into its backing file, and empties it. */
 bool image_commit(const char *path, bool trust_backing, const struct image_progress *progress, GError **error);
 /* Another backing file (NULL: none); the disk stays what it is, unless `unsafe`: then only the name is changed. */

@@ -241,6 +241,34 @@ out:
         return ok;
 }
 
+/* -- Link ------------------------------------------------------------------------------------------------------------- */
+
+bool image_link(const char *path, const char *base, const struct block_options *options, GError **error)
+{
+        struct block_options below = *options;
+        struct block_image *image;
+        bool ok;
+
+        below.read_only = true;
+        image = image_open(base, &below, error);
+        if (!image)
+                return false;
+        /* The base stays open, and so locked, until there is something that depends on it. */
+        const struct image_create_options create = { .backing = base, .backing_format = image->driver->name, .must_be_new = true };
+
+        ok = image_create(path, "qcow2", image->size_bytes, &create, error);
+        image_close(image);
+        return ok;
+}
+
+void image_set_protected(const char *path, bool is_protected)
+{
+        struct stat info;
+
+        if (stat(path, &info) == 0 && S_ISREG(info.st_mode))
+                (void)!chmod(path, is_protected ? info.st_mode & 07777 & ~(mode_t)S_IWUSR : (info.st_mode & 07777) | S_IWUSR);
+}
+
 /* -- Commit --------------------------------------------------------------------------------------------------------- */
 
 static bool commit_content(struct block_image *top, struct block_image *base, const struct image_progress *progress, GError **error)

@@ -19,6 +19,7 @@ enum exit_status {
         EXIT_TIMEOUT = 4,
 };
 
+int clone_main(int argc, char **argv);
 int create_main(int argc, char **argv);
 int delete_main(int argc, char **argv);
 int doctor_main(int argc, char **argv);

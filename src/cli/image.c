@@ -4,56 +4,21 @@
  *
  * Verbs share one table of options; each says how many arguments it takes.
  */
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/i18n.h"
 #include "block/tool.h"
 #include "cli/cli.h"
 #include "cli/image.h"
+#include "cli/progress.h"
 #include "library/parse.h"
-
-static volatile bool cancelled;
 
 static struct {
         char *format, *from, *to, *backing, *backing_format, *cluster_size;
         gint version, refcount_bits;
         gboolean compress, zstd, lazy_refcounts, preallocate, force, shrink, unsafe, trust_backing, quiet;
 } options;
-
-static void cancel(int number)
-{
-        (void)number;
-        cancelled = true;
-}
-
-/* A line that is written over and over on a terminal. */
-static void show_progress(void *opaque, uint64_t done, uint64_t total)
-{
-        static unsigned shown = UINT_MAX;
-        unsigned percent = total ? (unsigned)((double)done / (double)total * 100) : 100;
-
-        (void)opaque;
-        if (percent == shown)
-                return;
-        shown = percent;
-        fprintf(stderr, "\r%3u %%%s", percent, done == total ? "\r     \r" : "");
-}
-
-static const struct image_progress *watch(void)
-{
-        static struct image_progress progress = { .cancel = &cancelled };
-        struct sigaction action = { .sa_handler = cancel };
-
-        sigaction(SIGINT, &action, NULL);
-        sigaction(SIGTERM, &action, NULL);
-        sigaction(SIGHUP, &action, NULL);
-        if (!options.quiet && isatty(STDERR_FILENO))
-                progress.report = show_progress;
-        return &progress;
-}
 
 static int image_fail(GError *error)
 {
@@ -140,7 +105,7 @@ static int check_or_repair(const char *path, bool repair)
         struct image_check_result result;
         GError *error = NULL;
 
-        if (!image_check(path, options.format, repair, watch(), check_line, &result, &error))
+        if (!image_check(path, options.format, repair, progress_watch(options.quiet), check_line, &result, &error))
                 return image_fail(error);
         if (!options.quiet)
                 image_print_check(path, &result);
@@ -171,7 +136,7 @@ static int image_convert_run(int count, char **arguments)
                 return status;
         if (options.backing && !image_backing(arguments[1], options.backing, &convert.create.backing_format, NULL, &error))
                 return image_fail(error);
-        return image_convert(arguments[0], arguments[1], &convert, watch(), &error) ? EXIT_OK : image_fail(error);
+        return image_convert(arguments[0], arguments[1], &convert, progress_watch(options.quiet), &error) ? EXIT_OK : image_fail(error);
 }
 
 static int image_resize_run(int count, char **arguments)
@@ -203,7 +168,7 @@ static int image_commit_run(int count, char **arguments)
         GError *error = NULL;
 
         (void)count;
-        return image_commit(arguments[0], options.trust_backing, watch(), &error) ? EXIT_OK : image_fail(error);
+        return image_commit(arguments[0], options.trust_backing, progress_watch(options.quiet), &error) ? EXIT_OK : image_fail(error);
 }
 
 static int image_rebase_run(int count, char **arguments)
@@ -214,8 +179,8 @@ static int image_rebase_run(int count, char **arguments)
         (void)count;
         if (!options.backing)
                 return cli_fail(EXIT_USAGE, "image", _("rebase: name the new backing file with --backing=FILE; --backing= for none"));
-        return image_rebase(arguments[0], backing, options.backing_format, options.unsafe, options.trust_backing, watch(), &error)
-               ? EXIT_OK : image_fail(error);
+        return image_rebase(arguments[0], backing, options.backing_format, options.unsafe, options.trust_backing,
+                            progress_watch(options.quiet), &error) ? EXIT_OK : image_fail(error);
 }
 
 static int image_snapshot_run(int count, char **arguments)

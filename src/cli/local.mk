@@ -3,6 +3,7 @@ lodger_SOURCES += \
         src/cli/cli.h \
         src/cli/client.c \
         src/cli/client.h \
+        src/cli/clone.c \
         src/cli/create.c \
         src/cli/define.c \
         src/cli/doctor.c \
@@ -19,6 +20,8 @@ lodger_SOURCES += \
         src/cli/mouse.c \
         src/cli/net.c \
         src/cli/pause.c \
+        src/cli/progress.c \
+        src/cli/progress.h \
         src/cli/reset.c \
         src/cli/resume.c \
         src/cli/run.c \

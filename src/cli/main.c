@@ -27,6 +27,7 @@ static const struct command {
         { "start", start_main, N_("start a named machine in a process of its own") },
         { "set", set_main, N_("change a named machine's definition") },
         { "show", show_main, N_("print a named machine's definition") },
+        { "clone", clone_main, N_("make a machine like another one") },
         { "delete", delete_main, N_("delete a named machine") },
         { "list", list_main, N_("list the running machines, or all there are") },
         { "stop", stop_main, N_("shut a machine down by its power button, or end it by force") },

@@ -15,6 +15,7 @@
 #include "control/control.h"
 #include "control/place.h"
 #include "gdb/gdb.h"
+#include "library/library.h"
 #include "machine/checkpoint.h"
 #include "machine/machine.h"
 #include "snapshot/reader.h"
@@ -149,6 +150,7 @@ int session_run(const struct session *session)
         static char stdio[] = "stdio";
         const char *given = options_text(session->options, OPTION_NAME);
         char *name = given ? g_strdup(given) : g_strdup_printf("lodger-%d", (int)getpid());
+        char *variables = session->folder ? g_build_filename(session->folder, LIBRARY_UEFI_VARIABLES, NULL) : NULL;
         struct snapshot_info info = { 0 };
         struct machine_config config;
         struct control *control;
@@ -157,6 +159,7 @@ int session_run(const struct session *session)
         if (open_control(session, name, &control, &status)) {
                 options_config(session->options, &config);
                 config.name = name;
+                config.firmware_variables = variables;
                 if (!options_text(session->options, OPTION_SERIAL))
                         g_ptr_array_add(config.serials, stdio);
                 if (complete_from_snapshot(session, &config, &info, &status))
@@ -166,6 +169,7 @@ int session_run(const struct session *session)
                 snapshot_info_clear(&info);
                 options_config_clear(&config);
         }
+        g_free(variables);
         g_free(name);
         return status;
 }

@@ -13,6 +13,8 @@ struct session {
         void *opaque;
         /* It will run without whoever started it: a machine that cannot be controlled then is useless. */
         bool detached;
+        /* The machine's own, where UEFI's variables are kept; NULL: it has none, and they end with it. */
+        const char *folder;
 };
 
 /* Everything that can be found wrong before a machine is made; traces go where they are told from then on. */

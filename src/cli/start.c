@@ -122,7 +122,7 @@ static int start_process(const struct option_set *options, const char *folder)
         if (child == 0) {
                 struct report report = { name, ends[1] };
                 struct session session = { .command = "start", .options = options, .running = tell_parent, .opaque = &report,
-                                           .detached = true };
+                                           .detached = true, .folder = folder };
 
                 close(ends[0]);
                 status = become_background(log) ? session_run(&session) : EXIT_HOST;
@@ -155,6 +155,11 @@ static int start(const char *name, bool headless, bool cold)
                 return session_fail("start", error);
         }
         definition_options(definition, &options);
+        if (!library_check_bases(name, &options, &error)) {
+                status = session_fail("start", error);
+                goto out;
+        }
+        library_protect_bases(definition, true);
         resume = cold ? NULL : timeline_resume_path(name);
         if (resume)
                 options_set(&options, OPTION_RESTORE, resume);
@@ -164,6 +169,7 @@ static int start(const char *name, bool headless, bool cold)
         /* The child inherits the lock, and holds it after this process has gone. */
         if (session_check("start", &options, &status))
                 status = start_process(&options, definition->folder);
+out:
         close(lock);
         options_clear(&options);
         definition_free(definition);

@@ -2,6 +2,8 @@
 lodger_core_SOURCES += \
         src/devices/chipset/ferr.c \
         src/devices/chipset/ferr.h \
+        src/devices/chipset/flash.c \
+        src/devices/chipset/flash.h \
         src/devices/chipset/fw_cfg.c \
         src/devices/chipset/fw_cfg.h \
         src/devices/chipset/hpet.c \

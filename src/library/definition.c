@@ -14,6 +14,7 @@
 
 #define GROUP_MACHINE "machine"
 #define GROUP_OPTIONS "options"
+#define GROUP_LINKED "linked"
 #define FILE_NAME "definition"
 enum { VERSION = 1 };
 
@@ -35,6 +36,7 @@ void definition_free(struct definition *definition)
         g_free(definition->name);
         g_free(definition->folder);
         g_free(definition->os);
+        g_strfreev(definition->bases);
         g_free(definition);
 }
 
@@ -84,6 +86,7 @@ static bool read_file(struct definition *definition, GKeyFile *file, GError **er
                             definition->os ? definition->os : "");
                 return false;
         }
+        definition->bases = g_key_file_get_string_list(file, GROUP_LINKED, "bases", NULL, NULL);
         keys = g_key_file_get_keys(file, GROUP_OPTIONS, NULL, NULL);
         for (char **key = keys; ok && key && *key; key++)
                 ok = read_option(definition, file, *key, error);
@@ -140,6 +143,9 @@ bool definition_save(const struct definition *definition, GError **error)
                 else
                         g_key_file_set_string(file, GROUP_OPTIONS, option_table[i].name, values[0]);
         }
+        if (definition->bases)
+                g_key_file_set_string_list(file, GROUP_LINKED, "bases", (const char *const *)definition->bases,
+                                           g_strv_length(definition->bases));
         text = g_key_file_to_data(file, &size, NULL);
         ok = g_file_set_contents_full(path, text, (gssize)size, G_FILE_SET_CONTENTS_CONSISTENT | G_FILE_SET_CONTENTS_DURABLE,
                                       0600, error);

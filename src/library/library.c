@@ -75,7 +75,7 @@ GPtrArray *library_list(void)
 
 /* -- Making -------------------------------------------------------------------------------------- */
 
-bool library_create(const struct definition *definition, GError **error)
+bool library_create(struct definition *definition, GError **error)
 {
         char *parent = library_folder();
         bool ok = false, made;
@@ -94,6 +94,12 @@ bool library_create(const struct definition *definition, GError **error)
                 else
                         g_set_error(error, LIBRARY_ERROR, LIBRARY_ERROR_INVALID, "%s: %s", definition->folder, g_strerror(errno));
                 goto out;
+        }
+        if (!options_text(&definition->options, OPTION_UUID)) {
+                char *uuid = g_uuid_string_random();
+
+                options_set(&definition->options, OPTION_UUID, uuid);
+                g_free(uuid);
         }
         ok = definition_save(definition, error);
         if (!ok && made)
@@ -141,7 +147,20 @@ int library_lock(const char *name, GError **error)
 
 /* -- Removing ------------------------------------------------------------------------------------ */
 
-/* Whether another machine refers to a file in that folder, and which. */
+/* Whether it has a file of that folder among its own, or builds on one. */
+static bool refers_to(const struct definition *definition, const char *prefix)
+{
+        for (unsigned option = 0; option < OPTION_COUNT; option++)
+                for (char **value = definition->options.values[option]; value && *value; value++)
+                        if (option_table[option].path != OPTION_PATH_NONE && strstr(*value, prefix))
+                                return true;
+        for (char **base = definition->bases; base && *base; base++)
+                if (g_str_has_prefix(*base, prefix))
+                        return true;
+        return false;
+}
+
+/* Another machine that refers to a file in that folder; caller frees. */
 static char *find_user(const char *name, const char *folder)
 {
         GPtrArray *names = library_list();
@@ -151,10 +170,8 @@ static char *find_user(const char *name, const char *folder)
                 const char *other = g_ptr_array_index(names, i);
                 struct definition *definition = strcmp(other, name) ? definition_load(other, NULL) : NULL;
 
-                for (unsigned option = 0; definition && option < OPTION_COUNT; option++)
-                        for (char **value = definition->options.values[option]; !user && value && *value; value++)
-                                if (option_table[option].path != OPTION_PATH_NONE && strstr(*value, prefix))
-                                        user = g_strdup(other);
+                if (definition && refers_to(definition, prefix))
+                        user = g_strdup(other);
                 definition_free(definition);
         }
         g_free(prefix);
@@ -171,7 +188,7 @@ static int remove_entry(const char *path, const struct stat *info, int type, str
 }
 
 /* Depth first, without following links or leaving the file system. */
-static int remove_tree(const char *folder)
+int library_remove_tree(const char *folder)
 {
         int result = nftw(folder, remove_entry, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
 
@@ -181,6 +198,7 @@ static int remove_tree(const char *folder)
 bool library_delete(const char *name, GError **error)
 {
         char *folder = library_machine_folder(name), *parent = library_folder(), *user = NULL, *doomed = NULL;
+        struct definition *definition;
         int fd = -1, result;
         bool ok = false;
 
@@ -199,14 +217,19 @@ bool library_delete(const char *name, GError **error)
                             name, user);
                 goto out;
         }
+        /* While the definition still names them: what has been given free by mistake is protected when a clone starts. */
+        definition = definition_load(name, NULL);
+        if (definition)
+                library_protect_bases(definition, false);
+        definition_free(definition);
         /* First out of the way as a whole: half a machine is never seen. */
         doomed = g_strdup_printf("%s/.%s.deleted", parent, name);
-        remove_tree(doomed);
+        library_remove_tree(doomed);
         if (rename(folder, doomed) < 0) {
                 g_set_error(error, LIBRARY_ERROR, LIBRARY_ERROR_INVALID, "%s: %s", folder, g_strerror(errno));
                 goto out;
         }
-        result = remove_tree(doomed);
+        result = library_remove_tree(doomed);
         ok = !result;
         if (!ok)
                 g_set_error(error, LIBRARY_ERROR, LIBRARY_ERROR_INVALID, "%s: %s", doomed, g_strerror(result));

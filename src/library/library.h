@@ -10,6 +10,10 @@
  *      serial0.log     the first serial port's output, unless the definition says otherwise
  *      ...             what belongs to the machine alone: disks of clones, UEFI variables, snapshots
  *
+ * A definition's [linked] bases=... names the images that a linked clone's disks are based on.  They are not written as
+ * long as such a clone exists: they have lost their owner's write permission, and the machines that have them for
+ * disks do not start.
+ *
  * Definitions are written to a new file that then replaces the old one, so a reader always finds a whole
  * one.  The lock is an advisory one of the open file description (fcntl(2), F_OFD_SETLK): it goes with the
  * process, however that ends.  Disk images are locked by whoever writes them, whichever machine that is, so
@@ -22,6 +26,7 @@
 
 #include <glib.h>
 #include <stdbool.h>
+#include "block/tool.h"
 #include "library/options.h"
 
 #define LIBRARY_ERROR library_error_quark()
@@ -33,6 +38,7 @@ struct definition {
         char *folder;                   /* absolute */
         char *os;                       /* a name of guest_os.h */
         struct option_set options;
+        char **bases;                   /* images its own are based on, if it is a linked clone; absolute */
 };
 
 /* -- definition.c -------------------------------------------------------------------------------- */
@@ -52,6 +58,9 @@ char *definition_describe(const struct definition *definition);
 
 /* -- library.c ----------------------------------------------------------------------------------- */
 
+/* In a machine's folder: the contents of its UEFI's flash. */
+#define LIBRARY_UEFI_VARIABLES "uefi-vars.fd"
+
 bool library_check_name(const char *name, GError **error);
 /* Where machines lie, and one machine's folder; neither need exist.  Caller frees. */
 char *library_folder(void);
@@ -59,13 +68,31 @@ char *library_machine_folder(const char *name);
 bool library_exists(const char *name);
 /* Names of the machines there are, sorted; of char *, freed with the array. */
 GPtrArray *library_list(void);
-/* Makes the folder and writes the definition; LIBRARY_ERROR_EXISTS when there is such a machine. */
-bool library_create(const struct definition *definition, GError **error);
+/* Makes the folder and writes the definition, with a UUID if it has none; LIBRARY_ERROR_EXISTS when there is such a
+ * machine. */
+bool library_create(struct definition *definition, GError **error);
 /* Removes the folder and what is in it; images elsewhere stay.  LIBRARY_ERROR_BUSY while it runs, _NEEDED while
  * another machine's image builds on one in the folder. */
 bool library_delete(const char *name, GError **error);
 /* Locks the machine for as long as the descriptor (close-on-exec) is open, across fork() too.  -1 with error set:
  * LIBRARY_ERROR_BUSY, it is running or being changed. */
 int library_lock(const char *name, GError **error);
+/* Removes a folder and what is in it, without following links; 0 or an errno value. */
+int library_remove_tree(const char *folder);
+
+/* -- clone.c ------------------------------------------------------------------------------------- */
+
+struct clone_options {
+        bool linked;                    /* new disks are overlays on the old ones, which stay as they are from then on */
+        const struct image_progress *progress;          /* of all disks together; may be NULL */
+};
+/* Makes a machine like another one, which does not run, with disks, UEFI variables, UUID and addresses of its own.
+ * Whenever the process dies, there is either no new machine or a whole one. */
+bool library_clone(const char *name, const char *new_name, const struct clone_options *options, GError **error);
+/* False with error LIBRARY_ERROR_NEEDED: a disk that the machine would write is what a linked clone is based on. */
+bool library_check_bases(const char *name, const struct option_set *options, GError **error);
+/* Protects what a machine's disks are based on from writing (also when that was undone by hand), or, if no other machine
+ * needs it either, gives it free. */
+void library_protect_bases(const struct definition *definition, bool is_protected);
 
 #endif

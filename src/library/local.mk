@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 lodger_core_SOURCES += \
+        src/library/clone.c \
         src/library/definition.c \
         src/library/guest_os.c \
         src/library/guest_os.h \

@@ -15,6 +15,7 @@
 #include "cpu/cpuid.h"
 #include "library/options.h"
 #include "library/parse.h"
+#include "machine/firmware.h"
 #include "machine/image.h"
 #include "machine/storage.h"
 #include "net/net.h"
@@ -71,6 +72,11 @@ static const char *check_cpu(const char *value)
         if (!cpu_model_find(value) && strcmp(value, "x86-64-v4"))
                 return _("no such model; write host, 486, pentium, pentium3, core2, x86-64-v1, x86-64-v2 or x86-64-v3");
         return cpu_model_why_not(value);
+}
+
+static const char *check_uuid(const char *value)
+{
+        return g_uuid_string_is_valid(value) ? NULL : _("not a UUID; uuidgen(1) makes one");
 }
 
 static const char *check_boot(const char *value)
@@ -218,7 +224,7 @@ bool options_check_files(const struct option_set *set, GError **error)
 {
         const char *firmware = options_text(set, OPTION_FIRMWARE), *kernel = options_text(set, OPTION_KERNEL);
 
-        if (firmware && !check_file("--firmware", firmware, error))
+        if (firmware && !firmware_is_uefi(firmware) && !check_file("--firmware", firmware, error))
                 return false;
         if (kernel && !check_file("--kernel", kernel, error))
                 return false;

@@ -31,6 +31,7 @@ void options_config(const struct option_set *set, struct machine_config *config)
         value = text(set, OPTION_CPUS);
         config->cpus = (unsigned)g_ascii_strtoull(value ? value : one, NULL, 10);
         config->cpu_model = text(set, OPTION_CPU) ? text(set, OPTION_CPU) : model;
+        config->uuid = text(set, OPTION_UUID);
         config->firmware = text(set, OPTION_FIRMWARE);
         config->kernel = text(set, OPTION_KERNEL);
         config->initrds = list_new(set, OPTION_INITRD);

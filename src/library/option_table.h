@@ -27,10 +27,12 @@
           N_("what runs the guest's code: auto, dbt, kvm (default: auto)")) \
         X(MEMORY, "memory", TEXT, NONE, MACHINE, memory, N_("SIZE"), N_("the guest's memory (default: 512M)")) \
         X(CPUS, "cpus", TEXT, NONE, MACHINE, cpus, "N", N_("number of vCPUs, 1 to 32 (default: 1)")) \
+        X(UUID, "uuid", TEXT, NONE, MACHINE, uuid, "UUID", \
+          N_("what the machine is known by, and its cards' addresses come from (named machines have one of their own)")) \
         X(CPU, "cpu", TEXT, NONE, MACHINE, cpu, N_("MODEL"), \
           N_("CPU model: host, 486, pentium, pentium3, core2, x86-64-v1, x86-64-v2, x86-64-v3 (default: host)")) \
         X(FIRMWARE, "firmware", TEXT, FILE, MACHINE, any, N_("FILE"), \
-          N_("firmware image (default: the distribution's SeaBIOS)")) \
+          N_("firmware image, or uefi (default: the distribution's SeaBIOS)")) \
         X(KERNEL, "kernel", TEXT, FILE, MACHINE, any, N_("FILE"), N_("Linux or Multiboot image to start directly")) \
         X(INITRD, "initrd", LIST, FILE, MACHINE, any, N_("FILE"), N_("initial RAM disk, or a Multiboot module (repeatable)")) \
         X(APPEND, "append", TEXT, NONE, MACHINE, any, N_("TEXT"), N_("the kernel's command line")) \

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "library/options.h"
+#include "machine/firmware.h"
 
 /* -- Values -------------------------------------------------------------------------------------- */
 
@@ -100,7 +101,7 @@ static char *make_absolute(const struct option_info *info, const char *value)
                 return g_strdup(value);
         }
         /* A word that names something Lodger finds itself ("uefi") is no path. */
-        if (g_path_is_absolute(path) || !*path || (info == &option_table[OPTION_FIRMWARE] && !strcmp(path, "uefi")))
+        if (g_path_is_absolute(path) || !*path || (info == &option_table[OPTION_FIRMWARE] && firmware_is_uefi(path)))
                 return g_strdup(value);
         char *folder = g_get_current_dir();
         full = g_build_filename(folder, path, NULL);

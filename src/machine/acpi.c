@@ -235,6 +235,10 @@ static guint add_ssdt(GByteArray *tables, const struct acpi_machine *machine)
         unsigned length = 3 + 5 + cpus * 13;    /* PkgLength itself, the name, the processors */
 
         put_window64(tables, machine->window64_base, machine->window64_end);
+        put8(tables, 0x08);                     /* NameOp */
+        put_text(tables, "P32B", 4);
+        put8(tables, 0x0c);                     /* DWordPrefix */
+        put32(tables, machine->window32_base);
         put8(tables, 0x10);                     /* ScopeOp */
         put8(tables, (uint8_t)(0x80 | (length & 15)));
         put8(tables, (uint8_t)(length >> 4));

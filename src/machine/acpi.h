@@ -9,6 +9,7 @@
 /* What the tables depend on. */
 struct acpi_machine {
         unsigned cpus;
+        uint32_t window32_base;                 /* PCI memory below 4 GiB, up to the I/O APIC */
         uint64_t window64_base, window64_end;   /* PCI memory above 4 GiB; equal: none */
 };
 

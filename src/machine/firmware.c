@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * firmware.c - finds the firmware: the file the user names, or the distribution's SeaBIOS in one of
- * the directories that configure was given (FIRMWARE_PATH).
+ * the directories that configure was given (FIRMWARE_PATH), or its UEFI (UEFI_PATH).
+ *
+ * UEFI is OVMF without Secure Boot, in two files: code, and a template of the variables that stand below it.
  */
 #include <gio/gio.h>
 #include <string.h>
 
+#include "base/i18n.h"
 #include "base/log.h"
 #include "machine/firmware.h"
 #include "memory/memory.h"
@@ -14,13 +17,20 @@
 #define FIRMWARE_PATH "/usr/share/seabios"
 #endif
 #define FIRMWARE_NAME "bios-256k.bin"
+#ifndef UEFI_PATH
+#define UEFI_PATH "/usr/share/OVMF"
+#endif
+#define UEFI_WORD "uefi"
 #define VGA_BIOS_NAME "vgabios-stdvga.bin"
 
 enum { FIRMWARE_MAX_BYTES = 16 << 20, VGA_BIOS_MAX_BYTES = 256 << 10, NET_ROM_MAX_BYTES = 512 << 10 };
 
-static char *firmware_find(const char *name)
+/* Names of the code and of its variables; the first pair whose code is there. */
+static const char *const uefi_names[][2] = { { "OVMF_CODE_4M.fd", "OVMF_VARS_4M.fd" }, { "OVMF_CODE.fd", "OVMF_VARS.fd" } };
+
+static char *find_in(const char *path_list, const char *name)
 {
-        char **directories = g_strsplit(FIRMWARE_PATH, ":", -1), *found = NULL;
+        char **directories = g_strsplit(path_list, ":", -1), *found = NULL;
 
         for (char **directory = directories; *directory && !found; directory++) {
                 char *path = g_build_filename(*directory, name, NULL);
@@ -32,6 +42,30 @@ static char *firmware_find(const char *name)
         }
         g_strfreev(directories);
         return found;
+}
+
+static char *firmware_find(const char *name)
+{
+        return find_in(FIRMWARE_PATH, name);
+}
+
+/* part: 0 the code, 1 the variables. */
+static char *find_uefi(unsigned part, GError **error)
+{
+        for (unsigned i = 0; i < G_N_ELEMENTS(uefi_names); i++) {
+                char *code = find_in(UEFI_PATH, uefi_names[i][0]), *wanted = code ? find_in(UEFI_PATH, uefi_names[i][part]) : NULL;
+
+                g_free(code);
+                if (wanted)
+                        return wanted;
+        }
+        g_set_error(error, G_IO_ERROR, G_IO_ERROR_NOT_FOUND, _("--firmware uefi: no %s in %s: install ovmf"), uefi_names[0][part], UEFI_PATH);
+        return NULL;
+}
+
+bool firmware_is_uefi(const char *file)
+{
+        return file && !strcmp(file, UEFI_WORD);
 }
 
 /* A PC starts at the last 16 bytes of the image: an image of zeros or ones there would hang silently. */
@@ -56,9 +90,12 @@ static bool firmware_check(const char *path, const uint8_t *bytes, gsize size, G
 
 GBytes *firmware_load(const char *file, GError **error)
 {
-        char *path = file ? g_strdup(file) : firmware_find(FIRMWARE_NAME), *bytes;
+        bool uefi = firmware_is_uefi(file);
+        char *path = uefi ? find_uefi(0, error) : file ? g_strdup(file) : firmware_find(FIRMWARE_NAME), *bytes;
         gsize size;
 
+        if (!path && uefi)
+                return NULL;
         if (!path) {
                 g_set_error(error, G_IO_ERROR, G_IO_ERROR_NOT_FOUND,
                             "no firmware (%s) in %s: install seabios, or give --firmware FILE", FIRMWARE_NAME,
@@ -76,6 +113,19 @@ GBytes *firmware_load(const char *file, GError **error)
         }
         g_free(path);
         return g_bytes_new_take(bytes, size);
+}
+
+GBytes *firmware_load_variables(GError **error)
+{
+        char *path = find_uefi(1, error), *bytes = NULL;
+        gsize size;
+
+        if (path && g_file_get_contents(path, &bytes, &size, error) && (!size || size > FIRMWARE_MAX_BYTES || size % PAGE_SIZE)) {
+                g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA, _("%s: %" G_GSIZE_FORMAT " bytes are no UEFI variables"), path, size);
+                g_clear_pointer(&bytes, g_free);
+        }
+        g_free(path);
+        return bytes ? g_bytes_new_take(bytes, size) : NULL;
 }
 
 GBytes *firmware_load_vga(void)

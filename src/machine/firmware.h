@@ -4,12 +4,18 @@
 #define LODGER_MACHINE_FIRMWARE_H
 
 #include <glib.h>
+#include <stdbool.h>
 
 /* What of the image answers below 1 MiB. */
 enum { FIRMWARE_LOW_BYTES = 128 << 10 };
 
-/* file: NULL finds the distribution's SeaBIOS.  NULL with error set when there is none or it is no ROM image. */
+/* Whether file (may be NULL) is no file but the word "uefi". */
+bool firmware_is_uefi(const char *file);
+/* file: NULL finds the distribution's SeaBIOS, "uefi" its UEFI.  NULL with error set when there is none or it is no ROM
+ * image. */
 GBytes *firmware_load(const char *file, GError **error);
+/* The variables that UEFI begins with; they lie below its code. */
+GBytes *firmware_load_variables(GError **error);
 
 /* The VGA BIOS of the same distribution; NULL when there is none, which a machine can do without. */
 GBytes *firmware_load_vga(void);

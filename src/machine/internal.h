@@ -48,6 +48,7 @@ struct machine {
 
         /* Devices the wiring or the life cycle refers to; owned by `devices`. */
         struct device *pci, *vga, *host_bridge, *isa_bridge, *pm, *pic, *pit, *ioapic, *rtc, *kbc, *fw_cfg, *ferr, *ide, *dma, *hpet;
+        struct device *flash;           /* NULL: the firmware is no UEFI */
         struct device *floppy;
         struct input *input;            /* what people type and move */
         struct device *ahci;            /* NULL: nothing is on it */

@@ -16,11 +16,13 @@ enum { MACHINE_CPUS_MAX = 32 };
 
 struct machine_config {
         char *name;                     /* NULL: "lodger-PID" */
+        char *uuid;                     /* as text, valid; NULL: none */
         char *engine;                   /* "auto", "dbt", "kvm" */
         uint64_t memory_bytes;
         unsigned cpus;
         char *cpu_model;                /* "host", "486", ... */
-        char *firmware;                 /* NULL: the distribution's SeaBIOS */
+        char *firmware;                 /* NULL: the distribution's SeaBIOS; "uefi": its UEFI */
+        char *firmware_variables;       /* file that keeps UEFI's variables; NULL: they end with the process */
         char *kernel;                   /* Linux or Multiboot image, NULL: none */
         GPtrArray *initrds;             /* of char *: initrd, or Multiboot modules */
         char *append;

@@ -36,7 +36,20 @@ static void card_free(gpointer opaque)
 
 /* -- The host's side ------------------------------------------------------------------------------- */
 
-static bool card_open(struct machine *machine, const char *spec, GError **error)
+/* The address of a card that was given none: the same at each start of a machine that is known by a UUID. */
+static void choose_mac(const char *uuid, const char *id, struct net_options *options)
+{
+        char *text = g_strdup_printf("%s/%s", uuid, id);
+        const uint32_t hash = g_str_hash(text);
+        /* Locally administered. */
+        const uint8_t mac[6] = { 0x52, 0x54, 0x00, (uint8_t)(hash >> 16), (uint8_t)(hash >> 8), (uint8_t)hash };
+
+        memcpy(options->mac, mac, sizeof(mac));
+        options->has_mac = true;
+        g_free(text);
+}
+
+static bool card_open(struct machine *machine, const char *uuid, const char *spec, GError **error)
 {
         struct network_card *card;
         struct net_options *options = net_options_parse(spec, error);
@@ -52,6 +65,8 @@ static bool card_open(struct machine *machine, const char *spec, GError **error)
         card->options = options;
         g_ptr_array_add(machine->networks, card);
         g_snprintf(id, sizeof(id), "net%u", machine->networks->len - 1);
+        if (uuid && !options->has_mac)
+                choose_mac(uuid, id, options);
         card->net = net_new(id, options, &machine->lock, machine->clock, error);
         return card->net != NULL;
 }
@@ -60,11 +75,11 @@ bool network_open(struct machine *machine, const struct machine_config *config, 
 {
         machine->networks = g_ptr_array_new_with_free_func(card_free);
         if (!config->nets || !config->nets->len)
-                return card_open(machine, net_default(), error);
+                return card_open(machine, config->uuid, net_default(), error);
         for (guint i = 0; i < config->nets->len; i++) {
                 const char *spec = g_ptr_array_index(config->nets, i);
 
-                if (!card_open(machine, spec, error)) {
+                if (!card_open(machine, config->uuid, spec, error)) {
                         g_prefix_error(error, "--net %s: ", spec);
                         return false;
                 }

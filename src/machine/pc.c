@@ -9,11 +9,11 @@
  *      000c0000-000fffff   RAM or ROM by the host bridge's PAM registers; the firmware's last 128 KiB
  *                          answer at E0000h
  *      00100000-low end    RAM, up to 3 GiB
- *      e0000000-febfffff   PCI memory
+ *      80000000-febfffff   PCI memory, above RAM: firmware begins at e0000000 (SeaBIOS) or below (UEFI)
  *      fec00000            I/O APIC
  *      fed00000            event timers
  *      fee00000            local APIC
- *      fffc0000-ffffffff   firmware (its size counted back from 4 GiB)
+ *      fffc0000-ffffffff   firmware (its size counted back from 4 GiB); below it the flash with UEFI's variables
  *      100000000-          the rest of RAM; above it, from the next GiB on, PCI memory of 64 bits
  *
  * Interrupts: an ISA line goes to the 8259 pair and to the I/O APIC pin of the same number, except
@@ -23,9 +23,11 @@
  */
 #include <string.h>
 
+#include "base/i18n.h"
 #include "base/log.h"
 #include "cpu/tlb.h"
 #include "devices/chipset/ferr.h"
+#include "devices/chipset/flash.h"
 #include "devices/chipset/fw_cfg.h"
 #include "devices/chipset/hpet.h"
 #include "devices/chipset/i440fx.h"
@@ -50,6 +52,7 @@
 
 #define LOW_RAM_MAX (UINT64_C(3) << 30)
 #define FOUR_GIB (UINT64_C(1) << 32)
+#define PCI_MEMORY_FIRST UINT32_C(0x80000000)
 
 enum { RAM_640K = 0xa0000, RAM_1M = 0x100000, ROM_LOW = 0xe0000 };
 enum { PRIORITY_BASE = 0 };
@@ -80,6 +83,28 @@ static const uint8_t *pc_map_firmware(struct machine *machine)
         memory_map_rom(machine->memory, FOUR_GIB - size, bytes, size, PRIORITY_BASE, "firmware");
         memory_map_rom(machine->memory, RAM_1M - low, bytes + size - low, low, PRIORITY_BASE, "firmware below 1 MiB");
         return low == FIRMWARE_LOW_BYTES ? bytes + size - low : NULL;
+}
+
+static bool pc_add_flash(struct machine *machine, const struct machine_config *config, GError **error)
+{
+        GBytes *variables;
+        gpa_t end = FOUR_GIB - g_bytes_get_size(machine->firmware);
+
+        if (!firmware_is_uefi(config->firmware))
+                return true;
+        if (!cpu_model_has(machine->cpu[0]->model, FEATURE_LM)) {
+                g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
+                            _("--cpu %s: UEFI needs a 64-bit CPU; choose another model, or leave --firmware uefi out"), config->cpu_model);
+                return false;
+        }
+        variables = firmware_load_variables(error);
+        if (!variables)
+                return false;
+        machine->flash = machine_add_device(machine, "flash", "flash");
+        flash_set_contents(machine->flash, end - g_bytes_get_size(variables), variables);
+        g_bytes_unref(variables);
+        return (!config->firmware_variables || device_set(machine->flash, "path", config->firmware_variables, error)) &&
+               machine_start_device(machine->flash, error);
 }
 
 /* -- Interrupt wires ----------------------------------------------------------------------------- */
@@ -430,7 +455,7 @@ static void pc_find_window64(const struct machine *machine, struct acpi_machine 
 static bool pc_add_fw_cfg(struct machine *machine, const struct machine_config *config, GError **error)
 {
         struct device *fw_cfg = machine->fw_cfg = machine_add_device(machine, "fw_cfg", "fw_cfg");
-        struct acpi_machine acpi = { .cpus = machine->cpus };
+        struct acpi_machine acpi = { .cpus = machine->cpus, .window32_base = MAX((uint32_t)machine->low_ram_bytes, PCI_MEMORY_FIRST) };
         struct acpi_tables tables;
         struct smbios_tables smbios;
         GBytes *boot_order;
@@ -451,7 +476,7 @@ static bool pc_add_fw_cfg(struct machine *machine, const struct machine_config *
         fw_cfg_add_file(fw_cfg, "etc/acpi/rsdp", tables.rsdp);
         fw_cfg_add_file(fw_cfg, "etc/acpi/tables", tables.tables);
         fw_cfg_add_file(fw_cfg, "etc/table-loader", tables.loader);
-        smbios_build(machine->cpus, machine->low_ram_bytes, machine->ram_bytes, &smbios);
+        smbios_build(config->uuid, machine->cpus, machine->low_ram_bytes, machine->ram_bytes, &smbios);
         fw_cfg_add_file(fw_cfg, "etc/smbios/smbios-anchor", smbios.anchor);
         fw_cfg_add_file(fw_cfg, "etc/smbios/smbios-tables", smbios.tables);
         return true;
@@ -466,7 +491,7 @@ bool pc_build(struct machine *machine, const struct machine_config *config, GErr
                 return false;
         pc_map_ram(machine);
         low_rom = pc_map_firmware(machine);
-        if (!pc_add_interrupt_controllers(machine, error) || !pc_add_pci(machine, low_rom, error) ||
+        if (!pc_add_flash(machine, config, error) || !pc_add_interrupt_controllers(machine, error) || !pc_add_pci(machine, low_rom, error) ||
             !pc_add_vga(machine, error) || !pc_add_isa(machine, error) || !pc_add_hpet(machine, error) ||
             !storage_add(machine, config, error) || !network_add(machine, config, error) ||
             !pc_add_serial_ports(machine, error) || !virtio_add(machine, config, error) ||

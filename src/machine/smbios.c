@@ -74,14 +74,31 @@ static void structure_end(struct writer *writer, const char *strings)
 
 /* -- Structures ----------------------------------------------------------------------------------- */
 
-static void put_system(struct writer *writer)
+/* "00112233-4455-6677-8899-aabbccddeeff": the first three fields are little-endian (SMBIOS 2.8, 7.2.1). */
+static void put_uuid(struct writer *writer, const char *uuid)
+{
+        static const uint8_t order[16] = { 3, 2, 1, 0, 5, 4, 7, 6, 8, 9, 10, 11, 12, 13, 14, 15 };
+        uint8_t bytes[16];
+        unsigned n = 0;
+
+        for (const char *at = uuid; *at && n < sizeof(bytes); at++) {
+                if (*at == '-')
+                        continue;
+                bytes[n++] = (uint8_t)(g_ascii_xdigit_value(at[0]) << 4 | g_ascii_xdigit_value(at[1]));
+                at++;
+        }
+        for (unsigned i = 0; i < sizeof(bytes); i++)
+                put8(writer, n == sizeof(bytes) ? bytes[order[i]] : 0);
+}
+
+static void put_system(struct writer *writer, const char *uuid)
 {
         structure_begin(writer, TYPE_SYSTEM);
         put8(writer, 1);                        /* manufacturer */
         put8(writer, 2);                        /* product */
         put8(writer, 3);                        /* version */
         put8(writer, 0);                        /* no serial number */
-        put_zeros(writer, 16);                  /* UUID: not present */
+        put_uuid(writer, uuid ? uuid : "");     /* all zeros: not present */
         put8(writer, 6);                        /* woken by the power switch */
         put8(writer, 0);                        /* no SKU, no family */
         put8(writer, 0);
@@ -243,11 +260,11 @@ static GBytes *make_anchor(const struct writer *tables)
         return g_byte_array_free_to_bytes(writer.bytes);
 }
 
-void smbios_build(unsigned cpus, uint64_t low_ram_bytes, uint64_t ram_bytes, struct smbios_tables *result)
+void smbios_build(const char *uuid, unsigned cpus, uint64_t low_ram_bytes, uint64_t ram_bytes, struct smbios_tables *result)
 {
         struct writer writer = { .bytes = g_byte_array_new(), .handle = 0x100 };
 
-        put_system(&writer);
+        put_system(&writer, uuid);
         put_chassis(&writer);
         for (unsigned i = 0; i < cpus; i++)
                 put_processor(&writer, i);

@@ -11,7 +11,7 @@ struct smbios_tables {
         GBytes *tables;         /* file "etc/smbios/smbios-tables" */
 };
 
-/* low_ram_bytes: of ram_bytes, what lies below the PCI hole; the rest starts at 4 GiB. */
-void smbios_build(unsigned cpus, uint64_t low_ram_bytes, uint64_t ram_bytes, struct smbios_tables *result);
+/* uuid: as text, NULL: none.  low_ram_bytes: of ram_bytes, what lies below the PCI hole; the rest starts at 4 GiB. */
+void smbios_build(const char *uuid, unsigned cpus, uint64_t low_ram_bytes, uint64_t ram_bytes, struct smbios_tables *result);
 
 #endif

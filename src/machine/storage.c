@@ -18,6 +18,7 @@
 #include "devices/virtio/virtio_blk.h"
 #include "devices/virtio/virtio_scsi.h"
 #include "machine/disk_spec.h"
+#include "machine/firmware.h"
 #include "machine/image.h"
 #include "machine/internal.h"
 #include "machine/manage.h"
@@ -376,6 +377,8 @@ static bool add_floppies(struct machine *machine, const struct machine_config *c
 bool storage_add(struct machine *machine, const struct machine_config *config, GError **error)
 {
         machine->ide = machine_add_device(machine, "piix3_ide", "ide");
+        if (firmware_is_uefi(config->firmware) && !device_set(machine->ide, "decode", "on", error))
+                return false;
         pci_attach(machine->pci, machine->ide, PCI_DEVFN(1, 1));
         ide_connect_irq(machine->ide, 0, pc_isa_irq(machine, IRQ_IDE, PC_IRQ_DEVICE));
         ide_connect_irq(machine->ide, 1, pc_isa_irq(machine, IRQ_IDE + 1, PC_IRQ_DEVICE));

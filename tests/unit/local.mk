@@ -139,6 +139,7 @@ if HAVE_CHECK
 check_PROGRAMS += \
         tests/unit/test_acpi \
         tests/unit/test_boot_image \
+        tests/unit/test_flash \
         tests/unit/test_fw_cfg \
         tests/unit/test_hpet \
         tests/unit/test_i8042 \
@@ -158,6 +159,9 @@ tests_unit_test_hpet_LDADD = $(test_libs)
 
 tests_unit_test_smbios_SOURCES = tests/unit/test_smbios.c tests/unit/unit.h
 tests_unit_test_smbios_LDADD = $(test_libs)
+
+tests_unit_test_flash_SOURCES = tests/unit/test_flash.c tests/unit/board_fixture.h tests/unit/unit.h
+tests_unit_test_flash_LDADD = $(test_libs)
 
 tests_unit_test_fw_cfg_SOURCES = tests/unit/test_fw_cfg.c tests/unit/board_fixture.h tests/unit/unit.h
 tests_unit_test_fw_cfg_LDADD = $(test_libs)

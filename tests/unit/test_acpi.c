@@ -48,7 +48,7 @@ static void load(struct loaded *loaded, unsigned cpus)
         gsize size, script_size;
         const uint8_t *script;
 
-        acpi_build(&(struct acpi_machine){ cpus, cpus > 1 ? UINT64_C(0x140000000) : 0, cpus > 1 ? UINT64_C(0x1000000000) : 0 },
+        acpi_build(&(struct acpi_machine){ cpus, UINT32_C(0x80000000), cpus > 1 ? UINT64_C(0x140000000) : 0, cpus > 1 ? UINT64_C(0x1000000000) : 0 },
                    &tables);
         loaded->tables = g_memdup2(g_bytes_get_data(tables.tables, &loaded->tables_size), g_bytes_get_size(tables.tables));
         loaded->rsdp = g_memdup2(g_bytes_get_data(tables.rsdp, &size), g_bytes_get_size(tables.rsdp));
@@ -121,7 +121,7 @@ START_TEST(tables_are_found_and_sum_to_zero)
 
                 load(&loaded, counts[i]);
                 walk(&loaded, found);
-                ck_assert_uint_eq(get32(found[1] + 4), 36 + (counts[i] > 1 ? 57 : 11) + 1 + 3 + 5 + 13 * counts[i]);
+                ck_assert_uint_eq(get32(found[1] + 4), 36 + (counts[i] > 1 ? 57 : 11) + 10 + 1 + 3 + 5 + 13 * counts[i]);
                 unload(&loaded);
         }
 }

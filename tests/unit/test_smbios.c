@@ -13,13 +13,13 @@ static uint8_t sum(const uint8_t *bytes, size_t size)
         return total;
 }
 
-static void check(unsigned cpus, uint64_t low, uint64_t all)
+static void check(const char *uuid, unsigned cpus, uint64_t low, uint64_t all)
 {
         struct smbios_tables smbios;
         gsize size, anchor_size;
         unsigned count = 0, types[256] = { 0 };
 
-        smbios_build(cpus, low, all, &smbios);
+        smbios_build(uuid, cpus, low, all, &smbios);
         const uint8_t *anchor = g_bytes_get_data(smbios.anchor, &anchor_size);
         const uint8_t *at = g_bytes_get_data(smbios.tables, &size), *end = at + size;
         ck_assert_uint_eq(anchor_size, 0x1f);
@@ -50,9 +50,9 @@ static void check(unsigned cpus, uint64_t low, uint64_t all)
 
 START_TEST(tables_hold_together)
 {
-        check(1, 64 << 20, 64 << 20);
-        check(4, UINT64_C(3) << 30, UINT64_C(8) << 30);
-        check(255, UINT64_C(3) << 30, UINT64_C(4) << 40);
+        check(NULL, 1, 64 << 20, 64 << 20);
+        check("00112233-4455-6677-8899-aabbccddeeff", 4, UINT64_C(3) << 30, UINT64_C(8) << 30);
+        check(NULL, 255, UINT64_C(3) << 30, UINT64_C(4) << 40);
 }
 END_TEST
 

@@ -14,7 +14,8 @@
  * Saving: the vCPUs are paused, and ide_drain() lets work end; then every drive is idle, waits for
  * the guest's PIO, or waits for a bus master that the guest has not started or given enough room.
  *
- * Not modelled: timing (IDETIM is kept and only its decode bit matters), the speed of drives.
+ * Not modelled: timing (IDETIM is kept and only its decode bit matters), the speed of drives.  With the property
+ * "decode" channels are switched on from reset on, for firmware that does not do it (OVMF).
  */
 #include <string.h>
 
@@ -57,6 +58,7 @@ struct ide {
         struct pci_device pci;
         struct ide_channel channel[2];
         struct port_range *bm_ports;
+        bool decode;                    /* property */
 };
 
 static const struct state_field channel_fields[] = {
@@ -81,7 +83,13 @@ static const struct state_field ide_fields[] = {
         STATE_STRUCT(struct ide, pci, pci_device_fields),
         STATE_ARRAY(struct ide, channel, 2, channel_fields),
         STATE_SKIP(struct ide, bm_ports, "ports, registered by create()"),
+        STATE_SKIP(struct ide, decode, "property"),
         STATE_END
+};
+
+static const struct property ide_properties[] = {
+        { "decode", PROPERTY_BOOL, offsetof(struct ide, decode), 0, 0, "off", NULL, "channels are on from reset on" },
+        { 0 }
 };
 
 /* -- Pure helpers -------------------------------------------------------------------------------- */
@@ -620,6 +628,8 @@ static bool ide_create(struct device *device, GError **error)
         pci_put16(pci->writable, PCI_COMMAND, PCI_COMMAND_IO | PCI_COMMAND_MASTER);
         pci_put16(pci->defaults, PCI_STATUS, 0x0280);
         memset(pci->writable + IDETIM, 0xff, 4);
+        if (ide->decode)
+                pci->defaults[IDETIM + 1] = pci->defaults[IDETIM + 3] = IDETIM_DECODE;
         pci->config_written = ide_config_written;
         for (unsigned i = 0; i < 2; i++) {
                 struct ide_channel *channel = &ide->channel[i];
@@ -673,6 +683,7 @@ static const struct device_class ide_class = {
         .description = "82371SB IDE function with bus master",
         .size = sizeof(struct ide),
         .state = ide_fields,
+        .properties = ide_properties,
         .create = ide_create,
         .reset = ide_reset,
         .post_load = ide_post_load,
