@@ -6,6 +6,7 @@ EXTRA_DIST += \
         tests/soak/fuzz \
         tests/soak/gdb-kernel \
         tests/soak/images \
+        tests/soak/installer \
         tests/soak/invaders \
         tests/soak/make-debian-disk \
         tests/soak/memtest \
