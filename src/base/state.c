@@ -262,8 +262,11 @@ static bool load_fields(const struct state_field *fields, void *object, struct r
 
 bool state_load(const struct state_field *fields, void *object, const uint8_t *bytes, size_t size, GError **error)
 {
-        struct reader reader = { bytes, bytes + size };
+        struct reader reader;
 
+        if (!size)
+                bytes = (const uint8_t *)"";    /* a table without saved fields saves nothing, perhaps at NULL */
+        reader = (struct reader){ bytes, bytes + size };
         if (!load_fields(fields, NULL, &reader, "", error))
                 return false;
         reader.next = bytes;

@@ -468,6 +468,8 @@ static bool pc_add_fw_cfg(struct machine *machine, const struct machine_config *
         /* The firmware would wait 2.5 seconds for a key to open its boot menu. */
         fw_cfg_set_u16(fw_cfg, FW_CFG_BOOT_MENU, 0);
         fw_cfg_add_file(fw_cfg, "etc/e820", pc_make_e820(machine));
+        /* The timer's pin of the I/O APIC, for the firmware's MP table: guests without ACPI go by it. */
+        fw_cfg_add_file(fw_cfg, "etc/irq0-override", g_bytes_new_static("\1", 1));
         boot_order = storage_make_boot_order(machine, config);
         if (boot_order)
                 fw_cfg_add_file(fw_cfg, "bootorder", boot_order);

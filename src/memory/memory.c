@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/sysinfo.h>
 #include <unistd.h>
 
 #include "memory/internal.h"
@@ -58,6 +59,22 @@ static bool backing_map(struct memory *memory, uint64_t bytes, GError **error)
 
 /* -- Life -------------------------------------------------------------------------------------- */
 
+/* Memory and swap of the host.  A guest that uses more would end by a signal from the kernel, in the middle of its work. */
+static bool host_has(uint64_t bytes, GError **error)
+{
+        struct sysinfo host;
+
+        if (sysinfo(&host))
+                return true;
+        uint64_t has = ((uint64_t)host.totalram + host.totalswap) * host.mem_unit;
+        if (bytes <= has)
+                return true;
+        g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_NOMEM,
+                    "%" G_GUINT64_FORMAT " MiB of guest memory: this host has %" G_GUINT64_FORMAT " MiB, swap included (try a smaller --memory)",
+                    (guint64)(bytes >> 20), (guint64)(has >> 20));
+        return false;
+}
+
 struct memory *memory_new(uint64_t ram_bytes, struct lock *machine_lock, GError **error)
 {
         if (!ram_bytes || ram_bytes % (1 << 20) || ram_bytes > PHYSICAL_END / 2) {
@@ -66,6 +83,9 @@ struct memory *memory_new(uint64_t ram_bytes, struct lock *machine_lock, GError 
                             (guint64)(PHYSICAL_END / 2 >> 20));
                 return NULL;
         }
+
+        if (!host_has(ram_bytes, error))
+                return NULL;
 
         struct memory *memory = g_new0(struct memory, 1);
         memory->lock = machine_lock;

@@ -336,6 +336,31 @@ static void test_screen(void)
         video(3, 0, 0, 0);
 }
 
+/* The firmware's MP table (MultiProcessor Specification 1.4, chapter 4), by which systems without ACPI find the
+ * timer's pin of the I/O APIC. */
+static void test_mp_table(void)
+{
+        enum { POINTER = 4, HEADER = 44, COUNT = 34, PROCESSOR = 0, BUS = 1, INTERRUPT = 3 };
+        u16 at = 0, segment, isa = 0xff;
+
+        while (at != 0xfff0 && (peek(0xf000, at) != '_' || peek(0xf000, at + 1) != 'M' || peek(0xf000, at + 2) != 'P'))
+                at += 16;
+        segment = (u16)(peek(0xf000, at + POINTER + 2) << 12 | peek(0xf000, at + POINTER + 1) << 4 | peek(0xf000, at + POINTER) >> 4);
+        at = (peek(0xf000, at + POINTER) & 15) + HEADER;
+        for (u16 left = peek(segment, at - HEADER + COUNT); left; left--) {
+                u8 kind = peek(segment, at);
+
+                if (kind == BUS && peek(segment, at + 2) == 'I')
+                        isa = peek(segment, at + 1);
+                if (kind == INTERRUPT && !peek(segment, at + 1) && peek(segment, at + 4) == isa && !peek(segment, at + 5)) {
+                        say("timer on pin ");
+                        say_hex(peek(segment, at + 7), 2);
+                        say("\n");
+                }
+                at += kind == PROCESSOR ? 20 : 8;
+        }
+}
+
 void dos_main(void)
 {
         say("from drive ");
@@ -344,6 +369,7 @@ void dos_main(void)
         test_disk(0x00, 40, 18);
         test_disk(0x80, 10, 63);
         test_lba(0x80);
+        test_mp_table();
         test_keyboard();
         test_speaker();
         test_screen();

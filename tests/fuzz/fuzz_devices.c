@@ -4,49 +4,22 @@
  *
  * Input: a class's name and a line end ("pit\n"), then operations.  A name that is no class picks one by the input's
  * hash, so that inputs of the name "*" reach classes that came after them: nothing lists the classes.  Each run has a
- * machine of its own: 1 MiB of RAM, a clock that the operations move, the PCI bus where the class needs it, and a disk,
- * a floppy and DMA channels where there is something to connect (attach()).
+ * machine of its own (device_bench.h).
  *
- * An operation is a byte, then what it needs: which of the ports and regions (2 bytes), a value (4).  Reads and writes of 1, 2
- * and 4 bytes, PCI configuration, guest memory (so that descriptors and tables can come about), time, reset, and the
- * device's state to a fresh copy.  Values are addresses as often as not: in RAM, at its end, beyond it, of the device's own registers.
+ * An operation is a byte, then what it needs: which of the ports and regions (1 byte) and how far into it (3), a value (4).
+ * Reads and writes of 1, 2 and 4 bytes, PCI configuration, guest memory (so that descriptors and tables can come about), time,
+ * reset, the device's state to itself, and what arrives from outside.  Values are addresses as often as not: in RAM, at
+ * its end, beyond it, of the device's own registers.  tests/fuzz/make-corpus writes the inputs to begin with.
  */
-#include <glib/gstdio.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
-#include "base/log.h"
-#include "block/block.h"
-#include "devices/chipset/i8237.h"
-#include "devices/device.h"
-#include "devices/storage/floppy.h"
-#include "devices/storage/ide.h"
-#include "devices/virtio/virtio_blk.h"
+#include "../unit/pci_function.h"
+#include "device_bench.h"
 #include "fuzz.h"
-#include "machine/pci.h"
 
-enum { RAM_BYTES = 1 << 20, PLACES_MAX = 64, OPERATIONS_MAX = 400, FLOPPY_BYTES = 1474560 };
+enum { OPERATIONS_MAX = 400, EVENT_MAX = 2048 };
 
 const unsigned fuzz_variants = 500;
-
-struct place {
-        bool memory;
-        uint64_t first, last;
-};
-
-struct bench {
-        struct lock lock;
-        struct memory *memory;
-        struct ports *ports;
-        struct clock *clock;
-        struct device_env env;
-        struct device *device, *bus, *dma;
-        struct place places[PLACES_MAX];
-        unsigned count;
-};
 
 /* -- What the operations are read from ------------------------------------------------------------ */
 
@@ -63,147 +36,6 @@ static uint32_t take(struct input *input, unsigned bytes)
         return value;
 }
 
-/* -- A machine around one device ------------------------------------------------------------------ */
-
-static void ignore_request(void *opaque, enum machine_request request, int argument)
-{
-        (void)opaque;
-        (void)request;
-        (void)argument;
-}
-
-static bool is_pci_function(const struct device_class *class)
-{
-        for (const struct state_field *field = class->state; field->type != STATE_TYPE_END; field++)
-                if (field->fields == pci_device_fields)
-                        return true;
-        return false;
-}
-
-/* An image in memory; each opening has its own overlay. */
-static struct block *open_image(struct bench *bench, off_t size)
-{
-        struct block_options options = { .throwaway = true, .format = "raw" };
-        int fd = memfd_create("fuzz", MFD_CLOEXEC);
-        char *path = g_strdup_printf("/proc/self/fd/%d", fd);
-        struct block *block = NULL;
-
-        if (fd >= 0 && !ftruncate(fd, size))
-                block = block_open(path, &options, &bench->lock, NULL);
-        if (fd >= 0)
-                close(fd);
-        g_free(path);
-        return block;
-}
-
-static void attach_before_start(struct bench *bench, const char *class)
-{
-        struct irq nowhere = { 0 };
-
-        if (!strcmp(class, "virtio_blk")) {
-                virtio_blk_connect(bench->device, open_image(bench, 1 << 20));
-        } else if (!strcmp(class, "floppy")) {
-                bench->dma = device_new("i8237", "dma", &bench->env);
-                g_assert(device_start(bench->dma, NULL));
-                floppy_connect(bench->device, nowhere, i8237_channel(bench->dma, 2));
-        } else if (!strcmp(class, "debug-console")) {
-                g_assert(device_set(bench->device, "path", "/dev/null", NULL));
-        }
-}
-
-static void attach_after_start(struct bench *bench, const char *class)
-{
-        static const struct floppy_shape shape = { 80, 2, 18 };
-        struct block *image;
-
-        if (!strcmp(class, "piix3_ide")) {
-                if ((image = open_image(bench, 1 << 20)))
-                        ide_add_disk(bench->device, 0, "disk", image);
-                if ((image = open_image(bench, 1 << 20)))
-                        ide_add_cd(bench->device, 2, "cd", image);
-        } else if (!strcmp(class, "floppy")) {
-                if ((image = open_image(bench, FLOPPY_BYTES)))
-                        floppy_insert(bench->device, 0, image, shape);
-        }
-}
-
-static void find_places(struct bench *bench)
-{
-        char *text[2] = { ports_describe(bench->ports), memory_describe(bench->memory) };
-
-        bench->count = 0;
-        for (int memory = 0; memory < 2; memory++) {
-                char **lines = g_strsplit(text[memory], "\n", -1);
-
-                for (char **line = lines; *line && **line; line++) {
-                        unsigned long long first, last;
-                        char kind[8] = "";
-
-                        if (sscanf(*line, "%llx-%llx %7s", &first, &last, kind) < 2 || (memory && strcmp(kind, "device")) ||
-                            bench->count == PLACES_MAX)
-                                continue;
-                        bench->places[bench->count++] = (struct place){ memory, first, last };
-                }
-                g_strfreev(lines);
-                g_free(text[memory]);
-        }
-}
-
-static struct device *bench_device(struct bench *bench, const struct device_class *class)
-{
-        struct device *device = bench->device = device_new(class->name, "device", &bench->env);
-        GError *error = NULL;
-
-        if (bench->bus)
-                pci_attach(bench->bus, device, PCI_DEVFN(3, 0));
-        attach_before_start(bench, class->name);
-        if (!device_start(device, &error)) {
-                fprintf(stderr, "%s does not start: %s\n", class->name, error->message);
-                abort();
-        }
-        attach_after_start(bench, class->name);
-        return device;
-}
-
-static void bench_open(struct bench *bench, const struct device_class *class)
-{
-        memset(bench, 0, sizeof(*bench));
-        lock_init(&bench->lock, LOCK_RANK_MACHINE, "machine");
-        bench->memory = memory_new(RAM_BYTES, &bench->lock, NULL);
-        bench->ports = ports_new(&bench->lock);
-        bench->clock = clock_new(&bench->lock);
-        bench->env = (struct device_env){ .memory = bench->memory, .ports = bench->ports, .clock = bench->clock,
-                                          .lock = &bench->lock, .request = ignore_request, .opaque = bench };
-        clock_set_ns(bench->clock, 3 * NS_PER_SEC);
-        lock_acquire(&bench->lock);
-        memory_map_ram(bench->memory, 0, 0, 0xa0000, false, 0, "RAM");
-        if (is_pci_function(class)) {
-                bench->bus = device_new("pci", "bus", &bench->env);
-                g_assert(device_start(bench->bus, NULL));
-        }
-        bench_device(bench, class);
-        lock_release(&bench->lock);
-        find_places(bench);
-}
-
-static void bench_close(struct bench *bench)
-{
-        /* What was asked of the images comes to its end first: it refers to the device. */
-        for (unsigned i = 0; i < 4; i++)
-                g_main_context_iteration(NULL, FALSE);
-        lock_acquire(&bench->lock);
-        device_free(bench->device);
-        if (bench->dma)
-                device_free(bench->dma);
-        if (bench->bus)
-                device_free(bench->bus);
-        lock_release(&bench->lock);
-        memory_free(bench->memory);
-        ports_free(bench->ports);
-        clock_free(bench->clock);
-        lock_destroy(&bench->lock);
-}
-
 /* -- Operations ------------------------------------------------------------------------------------ */
 
 /* As it stands, or an address that DMA may be sent to. */
@@ -213,54 +45,29 @@ static uint32_t take_value(struct bench *bench, struct input *input, uint8_t ope
 
         switch (operation >> 6) {
         case 1:
-                return value % 0xa0000;                         /* RAM */
+                return value % BENCH_RAM_USED;                         /* RAM */
         case 2:
-                return 0xa0000 - (value & 0xff);                /* its end */
+                return BENCH_RAM_USED - (value & 0xff);                /* its end */
         case 3:
-                if (value & 1 || !bench->count)
+                if (value & 1 || !bench->place_count)
                         return 1u << (value >> 1 & 31);
-                return (uint32_t)bench->places[value % bench->count].first + (value >> 16);
+                return (uint32_t)bench->places[value % bench->place_count].first + (value >> 16);
         default:
                 return value;
         }
 }
 
-static void pass_time(struct bench *bench, uint32_t ns)
-{
-        clock_set_ns(bench->clock, clock_now_ns(bench->clock) + ns);
-        clock_start(bench->clock);
-        for (unsigned i = 0; i < 8 && g_main_context_iteration(NULL, FALSE); i++)
-                ;
-        clock_stop(bench->clock);
-}
-
-/* Its state is taken by a fresh device; what a device saves it must also accept. */
-static void save_and_load(struct bench *bench)
-{
-        GByteArray *bytes = g_byte_array_new();
-        const struct device_class *class = bench->device->class;
-        GError *error = NULL;
-
-        state_save(class->state, bench->device, bytes);
-        if (!state_load(class->state, bench->device, bytes->data, bytes->len, &error) ||
-            (class->post_load && !class->post_load(bench->device, &error))) {
-                fprintf(stderr, "%s refuses its own state: %s\n", class->name, error->message);
-                abort();
-        }
-        g_byte_array_unref(bytes);
-}
-
 static void access_place(struct bench *bench, struct input *input, uint8_t operation, bool write)
 {
         unsigned size = 1u << (operation >> 4 & 3) % 3;
-        uint32_t where = take(input, 2), value = write ? take_value(bench, input, operation) : 0;
+        uint32_t which = take(input, 1), offset = take(input, 3), value = write ? take_value(bench, input, operation) : 0;
         const struct place *place;
         uint64_t at;
 
-        if (!bench->count)
+        if (!bench->place_count)
                 return;
-        place = &bench->places[where % bench->count];
-        at = place->first + (where / bench->count) % (place->last - place->first + 1);
+        place = &bench->places[which % bench->place_count];
+        at = place->first + offset % (place->last - place->first + 1);
         if (place->memory && write)
                 memory_mmio_write(bench->memory, at, value, size);
         else if (place->memory)
@@ -271,46 +78,74 @@ static void access_place(struct bench *bench, struct input *input, uint8_t opera
                 ports_read(bench->ports, (uint16_t)at, size);
 }
 
+/* Four words of guest memory: near its beginning, so that pointers in RAM find them. */
+static void write_memory(struct bench *bench, struct input *input, uint8_t operation)
+{
+        uint32_t at = take(input, 2) * 4u % BENCH_RAM_USED;
+
+        lock_acquire(&bench->lock);
+        for (unsigned i = 0; i < 4; i++) {
+                uint32_t word = GUINT32_TO_LE(take_value(bench, input, operation));
+
+                memory_write(bench->memory, at + 4 * i, &word, 4);
+        }
+        lock_release(&bench->lock);
+}
+
+/* PCI configuration; the registers may be elsewhere afterwards. */
+static void configure(struct bench *bench, struct input *input, uint8_t operation)
+{
+        unsigned offset = take(input, 1);
+
+        if (!bench->bus)
+                return;
+        if (operation & 1)
+                pci_function_write(bench->ports, offset, take_value(bench, input, operation));
+        else
+                pci_function_read(bench->ports, offset);
+        bench_find_places(bench);
+}
+
+/* A length, and as many bytes as the input still has; the rest is zero. */
+static void event(struct bench *bench, struct input *input)
+{
+        uint8_t bytes[EVENT_MAX] = { 0 };
+        size_t size = take(input, 2) % EVENT_MAX, given = MIN(MIN(size, 64), (size_t)(input->end - input->at));
+
+        memcpy(bytes, input->at, given);
+        input->at += given;
+        bench_event(bench, bytes, size);
+}
+
 static void operate(struct bench *bench, struct input *input)
 {
         uint8_t operation = (uint8_t)take(input, 1);
-        uint32_t value;
 
         switch (operation & 15) {
         case 0: case 1: case 2:
                 access_place(bench, input, operation, false);
                 break;
         case 8:
-                pass_time(bench, take(input, 4) % 100000000);
+                bench_pass(bench, take(input, 4) % 100000000);
                 break;
         case 9:
-                /* A word of guest memory: near its beginning, so that pointers in RAM find it. */
-                value = take(input, 2) * 4u % 0xa0000;
-                for (unsigned i = 0; i < 4; i++) {
-                        uint32_t word = GUINT32_TO_LE(take_value(bench, input, operation));
-
-                        lock_acquire(&bench->lock);
-                        memory_write(bench->memory, value + 4 * i, &word, 4);
-                        lock_release(&bench->lock);
-                }
+                write_memory(bench, input, operation);
                 break;
         case 10: case 11:
-                if (!bench->bus)
-                        break;
-                ports_write(bench->ports, 0xcf8, 0x80001800 | (take(input, 1) & 0xfc), 4);
-                if (operation & 1)
-                        ports_write(bench->ports, 0xcfc, take_value(bench, input, operation), 4);
-                else
-                        ports_read(bench->ports, 0xcfc, 4);
-                find_places(bench);
+                configure(bench, input, operation);
                 break;
         case 12:
-                lock_acquire(&bench->lock);
-                if (operation & 16)
+                if (operation & 16) {
+                        lock_acquire(&bench->lock);
                         device_reset(bench->device);
-                else
-                        save_and_load(bench);
-                lock_release(&bench->lock);
+                        lock_release(&bench->lock);
+                } else {
+                        bench_save_and_load(bench);
+                }
+                bench_find_places(bench);
+                break;
+        case 13:
+                event(bench, input);
                 break;
         default:
                 access_place(bench, input, operation, true);

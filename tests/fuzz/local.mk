@@ -26,12 +26,16 @@ EXTRA_DIST += \
         tests/fuzz/corpus/decode/x87
 
 check_PROGRAMS += tests/fuzz/fuzz_devices
-tests_fuzz_fuzz_devices_SOURCES = tests/fuzz/fuzz_devices.c tests/fuzz/fuzz.h tests/fuzz/replay.c
+tests_fuzz_fuzz_devices_SOURCES = tests/fuzz/fuzz_devices.c tests/fuzz/device_bench.c tests/fuzz/device_bench.h tests/unit/pci_function.h \
+        tests/fuzz/fuzz.h tests/fuzz/replay.c
 tests_fuzz_fuzz_devices_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/tests/fuzz
 tests_fuzz_fuzz_devices_LDADD = $(lodger_libs)
 
-EXTRA_DIST += \
+EXTRA_DIST += tests/fuzz/make-corpus \
+        tests/fuzz/corpus/devices/ahci \
         tests/fuzz/corpus/devices/any \
+        tests/fuzz/corpus/devices/e1000 \
+        tests/fuzz/corpus/devices/ferr \
         tests/fuzz/corpus/devices/floppy \
         tests/fuzz/corpus/devices/fw_cfg \
         tests/fuzz/corpus/devices/hpet \
@@ -39,15 +43,24 @@ EXTRA_DIST += \
         tests/fuzz/corpus/devices/i8042 \
         tests/fuzz/corpus/devices/i8237 \
         tests/fuzz/corpus/devices/ioapic \
+        tests/fuzz/corpus/devices/ne2k \
         tests/fuzz/corpus/devices/pci \
         tests/fuzz/corpus/devices/pic \
+        tests/fuzz/corpus/devices/piix3 \
         tests/fuzz/corpus/devices/piix3_ide \
         tests/fuzz/corpus/devices/piix4_pm \
         tests/fuzz/corpus/devices/pit \
         tests/fuzz/corpus/devices/rtc \
+        tests/fuzz/corpus/devices/rtl8139 \
         tests/fuzz/corpus/devices/serial \
         tests/fuzz/corpus/devices/vga \
-        tests/fuzz/corpus/devices/virtio_blk
+        tests/fuzz/corpus/devices/virtio_balloon \
+        tests/fuzz/corpus/devices/virtio_blk \
+        tests/fuzz/corpus/devices/virtio_console \
+        tests/fuzz/corpus/devices/virtio_net \
+        tests/fuzz/corpus/devices/virtio_rng \
+        tests/fuzz/corpus/devices/virtio_scsi
+
 check_PROGRAMS += tests/fuzz/fuzz_snapshot
 tests_fuzz_fuzz_snapshot_SOURCES = tests/fuzz/fuzz_snapshot.c tests/fuzz/fuzz.h tests/fuzz/replay.c
 tests_fuzz_fuzz_snapshot_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/tests/fuzz

@@ -74,7 +74,7 @@ tests_unit_test_decode_capstone_LDADD = $(test_libs)
 tests_unit_test_decode_host_SOURCES = tests/unit/test_decode_host.c
 tests_unit_test_decode_host_LDADD = $(test_libs)
 
-tests_unit_test_devices_SOURCES = tests/unit/test_devices.c tests/unit/rig.h tests/unit/unit.h
+tests_unit_test_devices_SOURCES = tests/unit/test_devices.c tests/unit/pci_function.h tests/unit/rig.h tests/unit/unit.h
 tests_unit_test_devices_LDADD = $(test_libs)
 
 tests_unit_test_exception_SOURCES = tests/unit/test_exception.c tests/unit/cpu_fixture.h

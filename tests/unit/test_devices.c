@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "devices/chipset/rtc.h"
-#include "machine/pci.h"
+#include "pci_function.h"
 #include "rig.h"
 #include "unit.h"
 
@@ -57,14 +57,6 @@ struct bench {
         unsigned place_count;
 };
 
-static bool is_pci_function(const struct device_class *class)
-{
-        for (const struct state_field *field = class->state; field->type != STATE_TYPE_END; field++)
-                if (field->fields == pci_device_fields)
-                        return true;
-        return false;
-}
-
 static void find_places(struct bench *bench)
 {
         char *text[2] = { ports_describe(bench->rig.ports), memory_describe(bench->rig.memory) };
@@ -93,16 +85,18 @@ static void bench_open(struct bench *bench, const struct device_class *class)
         rig_open(&bench->rig);
         bench->bus = NULL;
         rig_set_time(&bench->rig, 3 * NS_PER_SEC + 1234567);
-        if (is_pci_function(class)) {
+        if (is_pci_function(class->state)) {
                 bench->bus = rig_start(&bench->rig, device_new("pci", "bus", &bench->rig.env));
                 bench->device = device_new(class->name, "device", &bench->rig.env);
-                pci_attach(bench->bus, bench->device, PCI_DEVFN(3, 0));
+                pci_attach(bench->bus, bench->device, PCI_DEVFN(PCI_FUNCTION_SLOT, 0));
         } else {
                 bench->device = device_new(class->name, "device", &bench->rig.env);
         }
         if (!strcmp(class->name, "rtc"))
                 rtc_set_time_source(bench->device, time_of_day);
         rig_start(&bench->rig, bench->device);
+        if (bench->bus)
+                pci_function_assign(bench->rig.ports);
         find_places(bench);
 }
 
@@ -119,12 +113,14 @@ static uint64_t bench_access(struct bench *bench)
         uint32_t choice = random_next(), value = random_value();
         unsigned size = 1u << (choice >> 8) % 3;
 
-        /* Half of a PCI function's traffic goes to its configuration space. */
+        /* Half of a PCI function's traffic goes to its configuration space, but it seldom loses its BARs. */
         if (bench->bus && choice & 1) {
-                ports_write(bench->rig.ports, 0xcf8, 0x80001800 | (random_next() & 0xfc), 4);
+                unsigned offset = random_next() & 0xfc;
+
                 if (choice & 2)
-                        return ports_read(bench->rig.ports, 0xcfc, 4);
-                ports_write(bench->rig.ports, 0xcfc, value, size);
+                        return pci_function_read(bench->rig.ports, offset);
+                if (offset < PCI_COMMAND || offset > PCI_BAR0 + 5 * 4 || random_next() % 64 == 0)
+                        pci_function_write(bench->rig.ports, offset, value);
                 return 0;
         }
         if (!bench->place_count)

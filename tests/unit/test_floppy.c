@@ -234,6 +234,42 @@ START_TEST(errors)
 }
 END_TEST
 
+/* What DUMPREG shows of the modes; which of them a software reset takes back (82077AA, 4.2 and 5.2.11). */
+START_TEST(modes)
+{
+        begin();
+        send(3, 0x03, 0xdf, 0x03);                              /* SPECIFY */
+        send(4, 0x13, 0, 0x58, 0x11);                           /* CONFIGURE: implied seek, no FIFO, threshold 8 */
+        send(2, 0x12, 0x8f);                                    /* PERPENDICULAR, OW: D0, D1, GAP and WGATE */
+        send(1, 0x0e);
+        ck_assert_uint_eq(result(10, 7), 0x0f);
+        send(2, 0x12, 0x31);                                    /* without OW only GAP and WGATE */
+        send(1, 0x0e);
+        ck_assert_uint_eq(result(10, 7), 0x0d);
+        send(1, 0x0e);
+        ck_assert_uint_eq(result(10, 4), 0xdf);
+        send(1, 0x0e);
+        ck_assert_uint_eq(result(10, 8), 0x58);
+        send(1, 0x94);                                          /* LOCK */
+        ck_assert_uint_eq(result(1, 0), 0x10);
+        for (unsigned locked = 1; locked < 2; locked--) {
+                out(&board, BASE + 2, 0x18, 1);
+                out(&board, BASE + 2, 0x1c, 1);
+                for (unsigned i = 0; i < 4; i++) {
+                        send(1, 0x08);
+                        ck_assert_uint_eq(result(2, 0), 0xc0 | i);
+                }
+                send(1, 0x0e);
+                ck_assert_uint_eq(result(10, 7), locked ? 0x8c : 0x0c);
+                send(1, 0x0e);
+                ck_assert_uint_eq(result(10, 9), locked ? 0x11 : 0x00);
+                send(1, 0x14);                                  /* unlock, for the second round */
+                ck_assert_uint_eq(result(1, 0), 0x00);
+        }
+        end();
+}
+END_TEST
+
 START_TEST(noise)
 {
         uint32_t state = 4711;
@@ -262,4 +298,4 @@ START_TEST(noise)
 }
 END_TEST
 
-UNIT_MAIN("floppy", reads_across_sides, writes_and_formats, without_dma, errors, noise)
+UNIT_MAIN("floppy", reads_across_sides, writes_and_formats, without_dma, errors, modes, noise)

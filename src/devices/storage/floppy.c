@@ -31,7 +31,10 @@ enum {
         CMD_READ_DELETED = 0x0c, CMD_FORMAT = 0x0d, CMD_DUMPREG = 0x0e, CMD_SEEK = 0x0f, CMD_VERSION = 0x10,
         CMD_PERPENDICULAR = 0x12, CMD_CONFIGURE = 0x13, CMD_LOCK = 0x14, CMD_VERIFY = 0x16, CMD_MASK = 0x1f,
 };
-enum { COMMAND_MT = 0x80, CONFIGURE_IMPLIED_SEEK = 0x40, CONFIGURE_DEFAULT = 0x20, VERSION_82077 = 0x90, RELATIVE_SEEK = 0x80 };
+enum {
+        COMMAND_MT = 0x80, CONFIGURE_IMPLIED_SEEK = 0x40, CONFIGURE_DEFAULT = 0x20, VERSION_82077 = 0x90, RELATIVE_SEEK = 0x80,
+        PERPENDICULAR_OW = 0x80,
+};
 enum { SECTOR = 512, SIZE_CODE = 2, SECTORS_MAX = 63, CYLINDERS_MAX = 255, FIFO_BYTES = 16, ID_BYTES = 4 };
 
 enum phase { PHASE_COMMAND, PHASE_RESULT, PHASE_WORKING /* on an image; never saved */, PHASE_PIO_IN, PHASE_PIO_OUT, PHASES };
@@ -516,7 +519,7 @@ static void sense_drive(struct floppy *floppy)
 static void dump_registers(struct floppy *floppy)
 {
         uint8_t bytes[10] = { floppy->drive[0].cylinder, floppy->drive[1].cylinder, 0, 0, floppy->specify[0], floppy->specify[1],
-                              floppy->eot, (uint8_t)(floppy->lock << 7 | (floppy->perpendicular & 0x7f)),
+                              floppy->eot, (uint8_t)(floppy->lock << 7 | floppy->perpendicular),
                               floppy->configure[0], floppy->configure[1] };
 
         floppy_result(floppy, bytes, sizeof(bytes));
@@ -588,7 +591,8 @@ static void floppy_command(struct floppy *floppy)
                 floppy_ready(floppy);
                 break;
         case CMD_PERPENDICULAR:
-                floppy->perpendicular = fifo[1];
+                /* D3-D0 change only with OW, GAP and WGATE always (82077AA 5.2.11). */
+                floppy->perpendicular = fifo[1] & PERPENDICULAR_OW ? fifo[1] & 0x3f : (floppy->perpendicular & 0x3c) | (fifo[1] & 3);
                 floppy_ready(floppy);
                 break;
         case CMD_LOCK:
