@@ -390,6 +390,7 @@ void machine_free(struct machine *machine)
         lock_destroy(&machine->lock);
         g_free(machine->lapic);
         g_free(machine->cpu);
+        g_free(machine->pause_reason);
         g_free(machine->name);
         g_free(machine);
 }
