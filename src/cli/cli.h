@@ -41,6 +41,7 @@ int screenshot_main(int argc, char **argv);
 int set_main(int argc, char **argv);
 int show_main(int argc, char **argv);
 int snapshot_main(int argc, char **argv);
+int ssh_main(int argc, char **argv);
 int start_main(int argc, char **argv);
 int stats_main(int argc, char **argv);
 int stop_main(int argc, char **argv);

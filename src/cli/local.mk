@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 lodger_SOURCES += \
+        src/cli/agent.c \
+        src/cli/agent.h \
         src/cli/cli.h \
         src/cli/client.c \
         src/cli/client.h \
@@ -34,6 +36,7 @@ lodger_SOURCES += \
         src/cli/snapshot.c \
         src/cli/snapshot_show.c \
         src/cli/snapshot_show.h \
+        src/cli/ssh.c \
         src/cli/start.c \
         src/cli/stats.c \
         src/cli/stop.c \

@@ -45,6 +45,7 @@ static const struct command {
         { "eject", eject_main, N_("take the medium out of a machine's CD drive") },
         { "insert", insert_main, N_("put an image into a machine's CD drive") },
         { "net", net_main, N_("change a machine's network while it runs") },
+        { "ssh", ssh_main, N_("log in to a machine's guest") },
         { "image", image_main, N_("make, check, copy and change disk images") },
         { "info", info_main, N_("show the devices of a machine and their registers") },
         { "stats", stats_main, N_("show the counters of a machine") },

@@ -22,7 +22,7 @@ static int run_machine(struct option_set *options, char **images)
                 return status;
         if (options_flag(options, OPTION_THROWAWAY))
                 options_throw_away(options);
-        return options_text(options, OPTION_WAIT_FOR) ? script_run(&session, options) : session_run(&session);
+        return options_text(options, OPTION_WAIT_FOR) || options_count(options, OPTION_EXEC) ? script_run(&session, options) : session_run(&session);
 }
 
 int run_main(int argc, char **argv)

@@ -189,10 +189,9 @@ bool options_check(const struct option_set *set, GError **error)
                 if (options_text(set, OPTION_APPEND))
                         return refuse(error, OPTION_APPEND, options_text(set, OPTION_APPEND), _("needs --kernel"));
         }
-        if (options_text(set, OPTION_EXEC) && !options_text(set, OPTION_WAIT_FOR))
-                return refuse(error, OPTION_EXEC, options_text(set, OPTION_EXEC), _("needs --wait-for, the text of the shell's prompt"));
-        if (options_text(set, OPTION_WAIT_FOR) && options_text(set, OPTION_SERIAL))
-                return refuse(error, OPTION_SERIAL, options_text(set, OPTION_SERIAL), _("--wait-for uses the serial port; leave one of them out"));
+        if ((options_text(set, OPTION_WAIT_FOR) || options_count(set, OPTION_EXEC)) && options_text(set, OPTION_SERIAL))
+                return refuse(error, OPTION_SERIAL, options_text(set, OPTION_SERIAL),
+                              _("--wait-for and --exec use the serial port; leave one of them out"));
         return check_serials(set, error);
 }
 

@@ -59,7 +59,7 @@
         X(WAIT_FOR, "wait-for", TEXT, NONE, RUN, regex, N_("REGEX"), \
           N_("wait for this text on the first serial port, then --exec, then end")) \
         X(EXEC, "exec", LIST, NONE, RUN, any, N_("COMMAND"), \
-          N_("type COMMAND at the guest's serial shell, and end with its status (repeatable)")) \
+          N_("run COMMAND by the guest's agent or in its serial shell, and end with its status (repeatable)")) \
         X(NO_REBOOT, "no-reboot", FLAG, NONE, MACHINE, flag, NULL, N_("end with status 3 when the guest resets")) \
         X(TIMEOUT, "timeout", TEXT, NONE, MACHINE, timeout, N_("TIME"), N_("end the guest after this time, with status 4")) \
         X(DEBUG_EXIT, "debug-exit", FLAG, NONE, MACHINE, flag, NULL, \

@@ -2,6 +2,7 @@
 # One line a test: its name; then, below, its sources.  Kept sorted.
 if HAVE_CHECK
 check_PROGRAMS += tests/unit/test_access
+check_PROGRAMS += tests/unit/test_agent
 check_PROGRAMS += tests/unit/test_check
 check_PROGRAMS += tests/unit/test_clock
 check_PROGRAMS += tests/unit/test_confined
@@ -20,6 +21,7 @@ check_PROGRAMS += tests/unit/test_exec_system
 check_PROGRAMS += tests/unit/test_ioapic
 check_PROGRAMS += tests/unit/test_kick
 check_PROGRAMS += tests/unit/test_kvm
+check_PROGRAMS += tests/unit/test_kvm_guests
 check_PROGRAMS += tests/unit/test_lapic
 check_PROGRAMS += tests/unit/test_lock
 check_PROGRAMS += tests/unit/test_log
@@ -42,6 +44,9 @@ endif
 
 tests_unit_test_access_SOURCES = tests/unit/test_access.c tests/unit/cpu_fixture.h
 tests_unit_test_access_LDADD = $(test_libs)
+
+tests_unit_test_agent_SOURCES = tests/unit/test_agent.c src/cli/agent.c src/cli/agent.h
+tests_unit_test_agent_LDADD = $(test_libs)
 
 tests_unit_test_check_SOURCES = tests/unit/test_check.c tests/unit/dbt_fixture.h
 tests_unit_test_check_LDADD = $(test_libs)
@@ -88,8 +93,11 @@ tests_unit_test_ioapic_LDADD = $(test_libs)
 tests_unit_test_kick_SOURCES = tests/unit/test_kick.c tests/unit/dbt_fixture.h
 tests_unit_test_kick_LDADD = $(test_libs)
 
-tests_unit_test_kvm_SOURCES = tests/unit/test_kvm.c
+tests_unit_test_kvm_SOURCES = tests/unit/test_kvm.c tests/unit/kvm_fixture.h
 tests_unit_test_kvm_LDADD = $(test_libs)
+
+tests_unit_test_kvm_guests_SOURCES = tests/unit/test_kvm_guests.c tests/unit/kvm_fixture.h
+tests_unit_test_kvm_guests_LDADD = $(test_libs)
 
 tests_unit_test_lapic_SOURCES = tests/unit/test_lapic.c tests/unit/cpu_fixture.h
 tests_unit_test_lapic_LDADD = $(test_libs)
