@@ -361,5 +361,6 @@ START_TEST(raw_stays_raw)
 }
 END_TEST
 
-UNIT_MAIN("block", reads_and_writes_in_order, completes_within_or_later, vectors_and_holes, order_of_what_overlaps, raw_stays_raw, range_and_read_only, throwaway_leaves_the_image_alone, one_writer_only,
-          what_is_no_image, close_waits)
+UNIT_MAIN("block", reads_and_writes_in_order, completes_within_or_later, vectors_and_holes,
+          order_of_what_overlaps, raw_stays_raw, range_and_read_only, throwaway_leaves_the_image_alone,
+          one_writer_only, what_is_no_image, close_waits)
