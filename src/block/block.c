@@ -7,10 +7,10 @@
  *                earlier request is in its way (request_conflicts(): block.h, rules 1 and 2)
  *      ready     nothing is in its way; it is on the ready queue
  *      running   a pool thread took it from there; up to WORKERS_PER_IMAGE at once.  Or the kernel has it
- *                (io_uring; reads and writes of raw images), and the main loop gets it back
+ *                (io_uring; reads and writes of raw images), and the main loop or block_end() gets it back
  *      stalled   the disk was full; block_retry() makes it ready again
  *      done      the thread put it on the finished queue and woke the main loop
- *      gone      the main loop calls its completion with the machine lock held
+ *      gone      the main loop calls its completion with the machine lock held, or block_end() does
  *
  * Everything but `image` belongs to block->lock (rank BLOCK), under which nothing is called.
  */
@@ -210,7 +210,8 @@ static void block_finish(struct block *block, struct request *request, int error
                 }
         }
         pthread_cond_broadcast(&block->changed);
-        g_source_set_ready_time(block->source, 0);
+        if (!block->attended || block->tell_full)
+                g_source_set_ready_time(block->source, 0);
 }
 
 static void block_work(gpointer data, gpointer unused)
@@ -288,7 +289,7 @@ static void block_submit(struct block *block, const struct request *model, const
         lock_release(&block->lock);
 }
 
-/* Lock held, main loop: what the kernel has carried out.  What it did not, or only in part, is begun again by a
+/* Lock held, machine lock too: what the kernel has carried out.  What it did not, or only in part, is begun again by a
  * thread, which finds out why. */
 static void block_take_back(struct block *block)
 {
@@ -339,6 +340,35 @@ static bool block_complete_one(struct block *block)
                 request->done(request->opaque, request->error);
         g_free(request);
         return true;
+}
+
+void block_begin(struct block *block)
+{
+        if (!block->uring)
+                return;
+        lock_acquire(&block->lock);
+        block->attended = true;
+        uring_set_event(block->uring, false);
+        lock_release(&block->lock);
+}
+
+void block_end(struct block *block)
+{
+        if (!block->uring)
+                return;
+        lock_acquire(&block->lock);
+        block_take_back(block);
+        lock_release(&block->lock);
+        while (block_complete_one(block))
+                ;
+        lock_acquire(&block->lock);
+        block->attended = false;
+        uring_set_event(block->uring, true);
+        /* What ended before the event was on again has told nobody. */
+        block_take_back(block);
+        if (!g_queue_is_empty(&block->finished))
+                g_source_set_ready_time(block->source, 0);
+        lock_release(&block->lock);
 }
 
 static gboolean block_dispatch(GSource *source, GSourceFunc callback, gpointer data)

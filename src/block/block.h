@@ -19,8 +19,8 @@
  * is kept and not completed, the handler is told once, and block_retry() tries again.
  *
  * Threads: requests are made with the machine lock held, on any thread.  Completions run on the
- * main-loop thread with the machine lock held.  Opening, draining and closing happen on the main-loop
- * thread (the one whose thread-default GMainContext was in force at block_open()).
+ * main-loop thread, or within block_end(), with the machine lock held.  Opening, draining and closing happen
+ * on the main-loop thread (the one whose thread-default GMainContext was in force at block_open()).
  */
 #ifndef LODGER_BLOCK_BLOCK_H
 #define LODGER_BLOCK_BLOCK_H
@@ -95,6 +95,12 @@ void block_flush(struct block *block, block_done *done, void *opaque);
 void block_discard(struct block *block, uint64_t offset, uint64_t size, block_done *done, void *opaque);
 /* The bytes read as zeroes afterwards. */
 void block_write_zeroes(struct block *block, uint64_t offset, uint64_t size, unsigned flags, block_done *done, void *opaque);
+
+/* Around the requests that a controller makes in answer to one access of its guest.  What has been carried out by the
+ * end (bytes that were in the host's cache) completes within block_end(), so that the guest needs neither another thread
+ * nor to be woken up.  Neither blocks.  Machine lock held, and not within a completion. */
+void block_begin(struct block *block);
+void block_end(struct block *block);
 
 /* Runs completions, and the requests they make in turn, until nothing is in flight: before a save, with
  * the vCPUs paused.  Main-loop thread, machine lock held.  False: some requests wait for room on the disk;

@@ -22,6 +22,7 @@ struct block {
         unsigned waiting, stalled;      /* how many of the unfinished ones */
         unsigned workers;
         struct uring *uring;            /* of a raw image, where the kernel lets us; or NULL */
+        bool attended;                  /* between block_begin() and block_end(): the main loop need not be woken */
         bool dirty;                     /* settle_source is set */
         bool tell_full;
         block_full *full;

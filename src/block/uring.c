@@ -57,6 +57,12 @@ int uring_event_fd(const struct uring *uring)
         return uring->event_fd;
 }
 
+void uring_set_event(struct uring *uring, bool on)
+{
+        /* Fails only for rings that cannot do it: those go on telling, which costs time and nothing else. */
+        (void)!io_uring_cq_eventfd_toggle(&uring->ring, on);
+}
+
 unsigned uring_in_flight(const struct uring *uring)
 {
         return uring ? uring->in_flight : 0;
@@ -126,6 +132,12 @@ int uring_event_fd(const struct uring *uring)
 {
         (void)uring;
         return -1;
+}
+
+void uring_set_event(struct uring *uring, bool on)
+{
+        (void)uring;
+        (void)on;
 }
 
 unsigned uring_in_flight(const struct uring *uring)

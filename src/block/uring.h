@@ -2,8 +2,8 @@
 /*
  * uring.h - an io_uring for one image.
  *
- * block->lock guards it: all calls but uring_wait() are made with it held.  The main loop takes
- * completions, so nobody else empties the ring while it waits.
+ * block->lock guards it: all calls but uring_wait() are made with it held.  Who takes completions holds the machine
+ * lock too, so nobody else empties the ring while the main loop waits.
  */
 #ifndef LODGER_BLOCK_URING_H
 #define LODGER_BLOCK_URING_H
@@ -17,8 +17,9 @@ struct uring;
 
 struct uring *uring_new(void);          /* NULL: not here */
 void uring_free(struct uring *uring);
-/* Becomes readable when something has completed. */
+/* Becomes readable when something has completed while uring_set_event(uring, true) was in force, as it is at first. */
 int uring_event_fd(const struct uring *uring);
+void uring_set_event(struct uring *uring, bool on);
 void uring_clear_event(struct uring *uring);
 unsigned uring_in_flight(const struct uring *uring);
 /* iov must stay until the completion.  False: not taken, another way must be found. */

@@ -15,7 +15,7 @@
 #include "library/library.h"
 
 enum { PATIENCE_SECONDS = 2 };
-#define LINE_FORMAT "%-20s %-12s %-6s %7s %10s\n"
+#define LINE_FORMAT "%-20s %-12s %-6s %7s %10s"
 
 static char *format_memory(guint64 bytes)
 {
@@ -44,7 +44,7 @@ static GVariant *get_properties(struct client *client)
 static bool print_properties(const char *name, struct client *client)
 {
         GVariant *properties = get_properties(client);
-        const char *state, *engine;
+        const char *state, *engine, *reason = "";
         guint64 memory, uptime;
         bool complete = properties && g_variant_lookup(properties, "State", "&s", &state) &&
                         g_variant_lookup(properties, "Engine", "&s", &engine) &&
@@ -54,7 +54,9 @@ static bool print_properties(const char *name, struct client *client)
         if (complete) {
                 char *size = format_memory(memory), *time = format_uptime(uptime);
 
-                printf(LINE_FORMAT, name, state, engine, size, time);
+                /* A machine of an older version has no reasons. */
+                g_variant_lookup(properties, "PauseReason", "&s", &reason);
+                printf(LINE_FORMAT "%s%s\n", name, state, engine, size, time, *reason ? "  " : "", reason);
                 g_free(size);
                 g_free(time);
         }
@@ -73,7 +75,7 @@ static bool list_machine(const char *name)
         bool there = open && print_properties(name, &client);
 
         if (!there && client.path && client.pid && !client_wait_gone(&client, 0)) {
-                printf(LINE_FORMAT, name, "unresponsive", "-", "-", "-");
+                printf(LINE_FORMAT "\n", name, "unresponsive", "-", "-", "-");
                 there = true;
         }
         g_clear_error(&error);
@@ -95,13 +97,13 @@ static void list_stopped(const char *name)
         char *size;
 
         if (!definition) {
-                printf(LINE_FORMAT, name, "broken", "-", "-", "-");
+                printf(LINE_FORMAT "\n", name, "broken", "-", "-", "-");
                 return;
         }
         definition_options(definition, &options);
         options_config(&options, &config);
         size = format_memory(config.memory_bytes);
-        printf(LINE_FORMAT, name, "stopped", config.engine, size, "-");
+        printf(LINE_FORMAT "\n", name, "stopped", config.engine, size, "-");
         g_free(size);
         options_config_clear(&config);
         options_clear(&options);
@@ -132,7 +134,7 @@ static int list_machines(bool all)
                 add_defined(names);
         g_ptr_array_sort(names, compare_names);
         if (isatty(STDOUT_FILENO))
-                printf(LINE_FORMAT, _("NAME"), _("STATE"), _("ENGINE"), _("MEMORY"), _("UPTIME"));
+                printf(LINE_FORMAT "\n", _("NAME"), _("STATE"), _("ENGINE"), _("MEMORY"), _("UPTIME"));
         for (guint i = 0; i < names->len; i++) {
                 name = g_ptr_array_index(names, i);
                 if (!list_machine(name) && all && library_exists(name))

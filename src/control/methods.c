@@ -64,6 +64,7 @@ static char *make_valid(char *text)
 static void tell_state(ControlMachine1 *object, struct machine *machine)
 {
         control_machine1_set_engine(object, machine_engine_name(machine));
+        control_machine1_set_pause_reason(object, machine_pause_reason(machine));
         control_machine1_set_state(object, machine_is_paused(machine) ? "paused" : "running");
         control_machine1_set_takes_places(object, machine_takes_places(machine));
 }

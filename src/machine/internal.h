@@ -73,6 +73,7 @@ struct machine {
         GMainLoop *loop;
         GSource *wake;                  /* made ready by machine_post() */
         bool paused;                    /* by the user, or a full disk; the main loop's */
+        char *pause_reason;             /* what for, when nobody asked for it; likewise */
         void (*state_changed)(void *opaque);    /* manage.c: who shows it */
         void *state_opaque;
         int64_t started_us;             /* when machine_run() was called, of the host's monotonic clock */

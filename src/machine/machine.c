@@ -397,6 +397,7 @@ void machine_free(struct machine *machine)
         g_free(machine->lapic);
         g_free(machine->cpu);
         g_free(machine->overlays.folder);
+        g_free(machine->pause_reason);
         g_free(machine->name);
         g_free(machine);
 }

@@ -48,20 +48,29 @@ int64_t machine_uptime_ns(const struct machine *machine)
 
 void machine_pause(struct machine *machine)
 {
+        machine_pause_because(machine, NULL);
+}
+
+void machine_pause_because(struct machine *machine, const char *reason)
+{
         if (machine->paused)
                 return;
         machine->paused = true;
+        machine->pause_reason = g_strdup(reason);
         engine_pause(machine->engine);
         machine_stop_time(machine);
         if (machine->state_changed)
                 machine->state_changed(machine->state_opaque);
 }
 
+const char *machine_pause_reason(const struct machine *machine) { return machine->pause_reason ? machine->pause_reason : ""; }
+
 void machine_resume(struct machine *machine)
 {
         if (!machine->paused)
                 return;
         machine->paused = false;
+        g_clear_pointer(&machine->pause_reason, g_free);
         machine_start_time(machine);
         engine_resume(machine->engine);
         lock_acquire(&machine->lock);

@@ -36,6 +36,9 @@ int64_t machine_uptime_ns(const struct machine *machine);       /* host time sin
 
 /* Between the two, no vCPU runs and virtual time stands still.  Repeating either does nothing. */
 void machine_pause(struct machine *machine);
+/* The same when nobody asked for it; reason: for people to read, until it goes on. */
+void machine_pause_because(struct machine *machine, const char *reason);
+const char *machine_pause_reason(const struct machine *machine);        /* "": it was asked for, or is not paused */
 void machine_resume(struct machine *machine);
 /* changed is called after each of them, whoever asked for it (a full disk of the host pauses a machine, too).  NULL: nobody. */
 void machine_watch_state(struct machine *machine, void (*changed)(void *opaque), void *opaque);

@@ -8,6 +8,7 @@
  */
 #include <string.h>
 
+#include "base/i18n.h"
 #include "base/log.h"
 #include "block/block.h"
 #include "devices/chipset/i8237.h"
@@ -40,10 +41,11 @@ enum { CMOS_GEOMETRY_BYTES = 9, CMOS_TYPE_GEOMETRY_FOLLOWS = 47, CMOS_TRANSLATE_
 static void image_full(void *opaque, struct block *block)
 {
         struct machine *machine = opaque;
+        char *reason = g_strdup_printf(_("no room on the host's disk for %s"), block_path(block));
 
-        log_warning("%s: no room on the host's disk; the machine is paused: make room, then \"lodger resume %s\"", block_path(block),
-                    machine->name);
-        machine_pause(machine);
+        log_warning(_("%s; the machine is paused: make room, then \"lodger resume %s\""), reason, machine->name);
+        machine_pause_because(machine, reason);
+        g_free(reason);
 }
 
 static void retry(struct block *block, void *unused)

@@ -5,6 +5,7 @@ tests_block_image_ops_SOURCES = tests/block/image_ops.c
 tests_block_image_ops_LDADD = $(lodger_libs)
 
 test_scripts += tests/check-images
+EXTRA_DIST += tests/soak/disks tests/soak/images
 
 noinst_PROGRAMS += tests/block/image_fuzz
 tests_block_image_fuzz_SOURCES = tests/block/image_fuzz.c

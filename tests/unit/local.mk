@@ -219,7 +219,7 @@ tests_unit_test_block_LDADD = $(test_libs)
 tests_unit_test_floppy_SOURCES = tests/unit/test_floppy.c tests/unit/board_fixture.h tests/unit/unit.h
 tests_unit_test_floppy_LDADD = $(test_libs)
 
-tests_unit_test_ide_SOURCES = tests/unit/test_ide.c tests/unit/board_fixture.h tests/unit/unit.h
+tests_unit_test_ide_SOURCES = tests/unit/test_ide.c tests/unit/storage_fixture.h tests/unit/board_fixture.h tests/unit/unit.h
 tests_unit_test_ide_LDADD = $(test_libs)
 
 tests_unit_test_image_SOURCES = tests/unit/test_image.c tests/unit/unit.h
@@ -250,7 +250,7 @@ endif
 tests_unit_test_disk_spec_SOURCES = tests/unit/test_disk_spec.c tests/unit/unit.h
 tests_unit_test_disk_spec_LDADD = $(test_libs)
 
-tests_unit_test_ahci_SOURCES = tests/unit/test_ahci.c tests/unit/board_fixture.h tests/unit/unit.h
+tests_unit_test_ahci_SOURCES = tests/unit/test_ahci.c tests/unit/storage_fixture.h tests/unit/board_fixture.h tests/unit/unit.h
 tests_unit_test_ahci_LDADD = $(test_libs)
 
 tests_unit_test_virtio_devices_SOURCES = tests/unit/test_virtio_devices.c tests/unit/virtio_driver.h tests/unit/board_fixture.h \

@@ -101,6 +101,38 @@ START_TEST(reads_and_writes_in_order)
 }
 END_TEST
 
+/* Between block_begin() and block_end() requests complete at the end or, as others do, on the main loop: once each. */
+START_TEST(completes_within_or_later)
+{
+        enum { ROUNDS = 200, EACH = 3 };
+        static uint8_t to[EACH][512], from[512];
+        struct block *block;
+
+        begin();
+        block = open_it((struct block_options){ 0 });
+        for (unsigned round = 0; round < ROUNDS; round++) {
+                memset(from, (int)round, sizeof(from));
+                lock_acquire(&lock);
+                block_begin(block);
+                block_write(block, 1024, from, 512, done, NULL);
+                block_read(block, 1024, to[0], 512, done, NULL);        /* waits for the write */
+                block_read(block, 8192, to[1], 512, done, NULL);
+                ck_assert_uint_eq(completed, round * EACH);             /* not within the calls */
+                block_end(block);
+                lock_release(&lock);
+                while (completed < (round + 1) * EACH)
+                        g_main_context_iteration(NULL, TRUE);
+                ck_assert_uint_eq(to[0][511], (uint8_t)round);
+                ck_assert_uint_eq(to[1][1], 17);
+        }
+        while (g_main_context_iteration(NULL, FALSE))
+                ;
+        ck_assert_uint_eq(completed, ROUNDS * EACH);
+        close_it(block);
+        remove(path);
+}
+END_TEST
+
 START_TEST(range_and_read_only)
 {
         uint8_t bytes[1024] = { 0 };
@@ -329,5 +361,6 @@ START_TEST(raw_stays_raw)
 }
 END_TEST
 
-UNIT_MAIN("block", reads_and_writes_in_order, vectors_and_holes, order_of_what_overlaps, raw_stays_raw, range_and_read_only, throwaway_leaves_the_image_alone, one_writer_only,
-          what_is_no_image, close_waits)
+UNIT_MAIN("block", reads_and_writes_in_order, completes_within_or_later, vectors_and_holes,
+          order_of_what_overlaps, raw_stays_raw, range_and_read_only, throwaway_leaves_the_image_alone,
+          one_writer_only, what_is_no_image, close_waits)

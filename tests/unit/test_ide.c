@@ -1,44 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* test_ide.c - the IDE function with a disk and a CD: PIO, DMA, packets, resets, trays, hostile guests. */
-#include <stdio.h>
-#include <unistd.h>
-
-#include "board_fixture.h"
 #include "devices/storage/ide.h"
 #include "machine/pci.h"
+#include "storage_fixture.h"
 
-enum { DISK_SECTORS = 4096, CD_SECTORS = 400, BM = 0xc000, PRDS = 0x1000, DATA = 0x10000 };
+enum { FUNCTION = PCI_DEVFN(1, 1), BM = 0xc000, PRDS = 0x1000, DATA = 0x10000 };
 
-static struct board board;
-static struct device *bus, *ide;
-static char disk_path[64], cd_path[64];
-
-static struct block *image(char *path, unsigned sectors, unsigned unit, bool read_only)
-{
-        struct block_options options = { .read_only = read_only, .unit_bytes = unit };
-        uint8_t *sector = g_malloc0(unit);
-        struct block *block;
-        int fd;
-
-        strcpy(path, "/tmp/lodger-ide-XXXXXX");
-        fd = g_mkstemp(path);
-        for (unsigned i = 0; i < sectors; i++) {
-                memset(sector, (int)(i & 0xff), unit);
-                sector[0] = (uint8_t)(i >> 8);
-                ck_assert_int_eq(write(fd, sector, unit), (ssize_t)unit);
-        }
-        close(fd);
-        g_free(sector);
-        block = block_open(path, &options, &board.lock, NULL);
-        ck_assert_ptr_nonnull(block);
-        return block;
-}
-
-static void config_write(unsigned offset, uint32_t value, unsigned size)
-{
-        out(&board, 0xcf8, 0x80000900 | (offset & 0xfc), 4);
-        out(&board, (uint16_t)(0xcfc + (offset & 3)), value, size);
-}
+static struct device *ide;
 
 static void begin(void)
 {
@@ -46,7 +14,7 @@ static void begin(void)
         bus = device_new("pci", "bus", &board.env);
         board_start(&board, bus);
         ide = device_new("piix3_ide", "ide", &board.env);
-        pci_attach(bus, ide, PCI_DEVFN(1, 1));
+        pci_attach(bus, ide, FUNCTION);
         ide_connect_irq(ide, 0, board_wire(&board, 14));
         ide_connect_irq(ide, 1, board_wire(&board, 15));
         board_start(&board, ide);
@@ -54,19 +22,14 @@ static void begin(void)
         ide_add_disk(ide, 0, "disk0", image(disk_path, DISK_SECTORS, 512, false));
         ide_add_cd(ide, 2, "cd0", image(cd_path, CD_SECTORS, 2048, true));
         lock_release(&board.lock);
-        config_write(0x20, BM | 1, 4);
-        config_write(0x40, 0x80008000, 4);
-        config_write(0x04, 0x0005, 2);
+        config_write(FUNCTION, 0x20, BM | 1, 4);
+        config_write(FUNCTION, 0x40, 0x80008000, 4);
+        config_write(FUNCTION, 0x04, 0x0005, 2);
 }
 
 static void end(void)
 {
-        lock_acquire(&board.lock);
-        device_free(bus);
-        lock_release(&board.lock);
-        board_end(&board, ide);
-        remove(disk_path);
-        remove(cd_path);
+        storage_end(ide);
 }
 
 /* Lets work on images end, as the main loop would. */

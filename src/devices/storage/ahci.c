@@ -283,7 +283,11 @@ static void port_write(struct ahci_port *port, unsigned offset, uint32_t value)
         case PORT_CI:
                 if (port->cmd & AHCI_CMD_ST) {
                         port->ci |= value;
+                        if (port->drive.block)
+                                block_begin(port->drive.block);
                         ahci_port_work(port);
+                        if (port->drive.block)
+                                block_end(port->drive.block);
                 } else {
                         guest_error(port->ahci->pci.device.id, "port %u: commands while it is not started", port->number);
                 }

@@ -284,10 +284,14 @@ static void blk_notify(struct virtio_device *virtio, unsigned index)
         struct virtio_blk *blk = (struct virtio_blk *)virtio;
         struct virtio_request *request;
 
+        if (blk->block)
+                block_begin(blk->block);
         while (blk->held_bytes < HELD_MAX && (request = virtio_pop(&virtio->queue[index])) != NULL)
                 serve(blk, request);
         if (blk->held_bytes >= HELD_MAX)
                 virtio_queue_again(&virtio->queue[index], RETRY_NS);
+        if (blk->block)
+                block_end(blk->block);
 }
 
 static void blk_reset_by_driver(struct virtio_device *virtio)
