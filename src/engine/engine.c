@@ -51,6 +51,7 @@ struct engine {
         const struct engine_class *class;       /* what runs vCPUs */
         bool handing_over;              /* no vCPU enters KVM */
         bool paused, debug_paused, stopping;
+        char *moved_why;
         void (*debug_stop)(void *opaque, struct cpu *cpu);
         void *debug_opaque;
 };
@@ -75,6 +76,7 @@ static enum run_end run_kvm(struct vcpu *vcpu)
         switch (kvm_vcpu_run(vcpu->kvm)) {
         case KVM_STOP_SHUTDOWN: return RUN_SHUTDOWN;
         case KVM_STOP_FAILED: return RUN_FAILED;
+        case KVM_STOP_DEBUG: return RUN_DEBUG;
         case KVM_STOP_REQUEST: break;
         }
         return RUN_AGAIN;
@@ -167,6 +169,7 @@ struct engine *engine_new(const char *name, struct memory *memory, const struct 
 static const struct engine_class *current_class(const struct engine *engine) { return __atomic_load_n(&engine->class, __ATOMIC_SEQ_CST); }
 
 const char *engine_name(const struct engine *engine) { return current_class(engine)->name; }
+const char *engine_moved_why(const struct engine *engine) { return engine->moved_why; }
 
 struct cpu *engine_add_cpu(struct engine *engine, unsigned index, const struct cpu_model *model,
                            const struct cpu_env *env, GError **error)
@@ -278,6 +281,8 @@ static void hand_over(struct vcpu *vcpu)
         pthread_mutex_unlock(&engine->mutex);
         if (!mine)
                 return;
+        g_free(engine->moved_why);
+        engine->moved_why = g_strdup(kvm_vcpu_reason(vcpu->kvm));
         log_warning("engine: kvm -> dbt at RIP=%#llx, %s, exits=%llu", (unsigned long long)vcpu->cpu->rip,
                     kvm_vcpu_reason(vcpu->kvm), (unsigned long long)kvm_vcpu_exits(vcpu->kvm));
         if (engine->options.moved)
@@ -424,6 +429,16 @@ void engine_state_changed(struct engine *engine)
                 dbt_state_changed(((struct vcpu *)g_ptr_array_index(engine->vcpus, i))->cpu);
 }
 
+bool engine_log_writes(struct engine *engine, bool on)
+{
+        /* A guest may have moved to the translator since the log began. */
+        if (!engine->kvm || (on && current_class(engine) != &class_kvm))
+                return false;
+        return kvm_log_writes(engine->kvm, on);
+}
+
+bool engine_collect_writes(struct engine *engine) { return kvm_collect_writes(engine->kvm); }
+
 void engine_free(struct engine *engine)
 {
         if (!engine)
@@ -445,6 +460,7 @@ void engine_free(struct engine *engine)
         dbt_free(engine->dbt);
         pthread_mutex_destroy(&engine->mutex);
         pthread_cond_destroy(&engine->changed);
+        g_free(engine->moved_why);
         g_free(engine);
 }
 

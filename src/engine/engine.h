@@ -32,6 +32,8 @@ bool engine_probe(const char *name, char **why);
 /* name: "auto", "dbt", "kvm".  NULL with error set when it cannot run here. */
 struct engine *engine_new(const char *name, struct memory *memory, const struct engine_options *options, GError **error);
 const char *engine_name(const struct engine *engine);
+/* Why KVM could not run the guest on, the last time; NULL: it never failed.  Paused, or from options.moved. */
+const char *engine_moved_why(const struct engine *engine);
 /* Adds a vCPU in reset state; vCPU 0 will run, others wait for SIPI.  env is copied. */
 struct cpu *engine_add_cpu(struct engine *engine, unsigned index, const struct cpu_model *model,
                            const struct cpu_env *env, GError **error);
@@ -50,6 +52,11 @@ void engine_debug_resume(struct engine *engine);
 /* After the state of vCPUs or the bytes of RAM were changed from outside, all vCPUs stopped: what engines derive
  * from them (TLBs, translated code) is made anew. */
 void engine_state_changed(struct engine *engine);
+/* For a picture of RAM (memory/track.h).  Machine lock held.
+ * True: from now on (off: no more) engine_collect_writes() tells which pages were written to.  False: the engine in
+ * use asks the table of page states before it writes, or its hardware keeps no log. */
+bool engine_log_writes(struct engine *engine, bool on);
+bool engine_collect_writes(struct engine *engine);
 void engine_free(struct engine *engine);        /* stops the threads first */
 /* Counters by name, sorted: "blocks translated", "exits: io" ... ; caller frees the array's text. */
 char *engine_statistics(struct engine *engine);

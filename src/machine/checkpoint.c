@@ -173,6 +173,8 @@ struct checkpoint {
         uint8_t *after_ram;             /* what follows RAM in the memory's file */
         uint64_t ram_bytes;
         struct rest rest;
+        struct checkpoint_options options;      /* its texts are the checkpoint's own */
+        bool ahead;                     /* memory is copied while hardware runs the guest; the picture is still to be taken */
         bool stay_stopped;
         bool held;                      /* the guest has stood still since it began */
         GThread *thread;
@@ -196,6 +198,9 @@ static void checkpoint_free(struct checkpoint *checkpoint)
         }
         surface_free(&checkpoint->screen);
         snapshot_info_clear(&checkpoint->info);
+        g_free((char *)checkpoint->options.name);
+        g_free((char *)checkpoint->options.description);
+        g_free((char *)checkpoint->options.ancestors);
         g_free(checkpoint->after_ram);
         g_free(checkpoint->path);
         g_clear_error(&checkpoint->error);
@@ -272,12 +277,12 @@ static void checkpoint_end(struct checkpoint *checkpoint)
 {
         struct machine *machine = checkpoint->machine;
 
-        g_thread_join(checkpoint->thread);
+        g_clear_pointer(&checkpoint->thread, g_thread_join);
         checkpoint->result.pages_aside = memory_track_copied(machine->memory) >> PAGE_SHIFT;
         memory_track_end(machine->memory);
         machine->checkpoint = NULL;
         /* A file that could not be written needs nothing on the disks; a suspend that failed lets the guest go on. */
-        if (checkpoint->error && *checkpoint->info.disks) {
+        if (checkpoint->error && checkpoint->info.disks && *checkpoint->info.disks) {
                 struct rest rest;
 
                 machine_come_to_rest(machine, &rest, NULL);
@@ -293,11 +298,21 @@ static void checkpoint_end(struct checkpoint *checkpoint)
         checkpoint_free(checkpoint);
 }
 
+static void checkpoint_take(struct checkpoint *checkpoint);
+
 static gboolean checkpoint_dispatch(GSource *source, GSourceFunc callback, gpointer opaque)
 {
+        struct checkpoint *checkpoint = opaque;
+
         (void)callback;
         g_source_set_ready_time(source, -1);
-        checkpoint_end(opaque);
+        if (checkpoint->ahead) {
+                g_clear_pointer(&checkpoint->thread, g_thread_join);
+                checkpoint_take(checkpoint);
+                if (!checkpoint->error)
+                        return G_SOURCE_CONTINUE;
+        }
+        checkpoint_end(checkpoint);
         return G_SOURCE_REMOVE;
 }
 
@@ -332,9 +347,10 @@ static void fill_info(struct checkpoint *checkpoint, const struct checkpoint_opt
 }
 
 /* The machine stands still, its lock is held. */
-static bool checkpoint_note(struct checkpoint *checkpoint, const struct checkpoint_options *options, GError **error)
+static bool checkpoint_note(struct checkpoint *checkpoint, GError **error)
 {
         struct machine *machine = checkpoint->machine;
+        const struct checkpoint_options *options = &checkpoint->options;
         uint64_t after = memory_used_bytes(machine->memory) - machine->ram_bytes;
 
         if (!machine->time_stopped)             /* the counters were noted at the stop */
@@ -362,6 +378,79 @@ static void id_to_text(const uint8_t id[SNAPSHOT_ID_BYTES], char text[2 * SNAPSH
                 g_snprintf(text + 2 * i, 3, "%02x", id[i]);
 }
 
+/* -- Ahead of the picture, under KVM ------------------------------------------------------------- */
+
+/* The rounds end when so few pages are left that the guest hardly notices, or it writes as fast as they are copied. */
+enum { AHEAD_ROUNDS = 4 };
+
+static gpointer ahead_thread(gpointer opaque)
+{
+        struct checkpoint *checkpoint = opaque;
+        struct machine *machine = checkpoint->machine;
+        bool ok = true;
+
+        for (unsigned round = 0; ok && round < AHEAD_ROUNDS; round++) {
+                memory_track_copy(machine->memory);
+                lock_acquire(&machine->lock);
+                ok = engine_collect_writes(machine->engine);
+                lock_release(&machine->lock);
+        }
+        if (!ok)
+                g_set_error(&checkpoint->error, G_IO_ERROR, G_IO_ERROR_FAILED,
+                            "KVM does not tell what the guest has written to; move it to the translator first (lodger engine NAME dbt)");
+        g_source_set_ready_time(checkpoint->finished, 0);
+        return NULL;
+}
+
+/* Hardware writes to memory without asking first: it is copied while the guest runs, and what was written to meanwhile
+ * once more.  False: the guest has to stand still instead, or need not. */
+static bool checkpoint_begin_ahead(struct checkpoint *checkpoint)
+{
+        struct machine *machine = checkpoint->machine;
+
+        if (checkpoint->stay_stopped || !checkpoint->rest.was_running || !engine_log_writes(machine->engine, true))
+                return false;
+        if (memory_track_ahead(machine->memory, NULL)) {
+                checkpoint->ahead = true;
+                return true;
+        }
+        engine_log_writes(machine->engine, false);
+        return false;
+}
+
+/* The log's last word, before the picture.  The machine stands still, its lock is held. */
+static bool checkpoint_end_ahead(struct checkpoint *checkpoint)
+{
+        struct machine *machine = checkpoint->machine;
+        bool ok = checkpoint->error || engine_collect_writes(machine->engine);
+
+        checkpoint->ahead = false;
+        engine_log_writes(machine->engine, false);
+        if (!ok)
+                g_set_error(&checkpoint->error, G_IO_ERROR, G_IO_ERROR_FAILED, "KVM does not tell what the guest has written to");
+        return !checkpoint->error;
+}
+
+static void checkpoint_start_writing(struct checkpoint *checkpoint)
+{
+        checkpoint->thread = g_thread_new("checkpoint", checkpoint_thread, checkpoint);
+}
+
+/* The copies are made: now the picture. */
+static void checkpoint_take(struct checkpoint *checkpoint)
+{
+        struct machine *machine = checkpoint->machine;
+        int64_t begun_us = g_get_monotonic_time();
+        bool rests = machine_come_to_rest(machine, &checkpoint->rest, checkpoint->error ? NULL : &checkpoint->error);
+
+        if (checkpoint_end_ahead(checkpoint) && rests)
+                checkpoint_note(checkpoint, &checkpoint->error);
+        machine_leave_rest(machine, &checkpoint->rest, true);
+        checkpoint->result.stopped_us += g_get_monotonic_time() - begun_us;
+        if (!checkpoint->error)
+                checkpoint_start_writing(checkpoint);
+}
+
 bool machine_checkpoint(struct machine *machine, const char *path, const struct checkpoint_options *options,
                         checkpoint_done *done, void *opaque, GError **error)
 {
@@ -377,6 +466,10 @@ bool machine_checkpoint(struct machine *machine, const char *path, const struct 
         checkpoint->machine = machine;
         checkpoint->path = g_strdup(path);
         checkpoint->encoding = options->encoding;
+        checkpoint->options = *options;
+        checkpoint->options.name = g_strdup(options->name);
+        checkpoint->options.description = g_strdup(options->description);
+        checkpoint->options.ancestors = g_strdup(options->ancestors);
         checkpoint->stay_stopped = options->stay_stopped;
         checkpoint->done = done;
         checkpoint->opaque = opaque;
@@ -389,9 +482,9 @@ bool machine_checkpoint(struct machine *machine, const char *path, const struct 
         g_source_set_callback(checkpoint->finished, checkpoint_callback, checkpoint, NULL);
         g_source_attach(checkpoint->finished, machine->context);
 
-        ok = machine_come_to_rest(machine, &checkpoint->rest, error) && checkpoint_note(checkpoint, options, error);
-        /* Hardware would write to memory without asking first. */
-        checkpoint->held = ok && checkpoint->rest.was_running &&
+        ok = machine_come_to_rest(machine, &checkpoint->rest, error) &&
+             (checkpoint_begin_ahead(checkpoint) || checkpoint_note(checkpoint, error));
+        checkpoint->held = ok && !checkpoint->ahead && checkpoint->rest.was_running &&
                            (options->stay_stopped || strcmp(engine_name(machine->engine), "dbt"));
         machine_leave_rest(machine, &checkpoint->rest, !checkpoint->held);
         checkpoint->result.stopped_us = g_get_monotonic_time() - checkpoint->begun_us;
@@ -400,7 +493,10 @@ bool machine_checkpoint(struct machine *machine, const char *path, const struct 
                 return false;
         }
         machine->checkpoint = checkpoint;
-        checkpoint->thread = g_thread_new("checkpoint", checkpoint_thread, checkpoint);
+        if (checkpoint->ahead)
+                checkpoint->thread = g_thread_new("checkpoint", ahead_thread, checkpoint);
+        else
+                checkpoint_start_writing(checkpoint);
         return true;
 }
 
@@ -424,8 +520,17 @@ bool machine_checkpoint_running(const struct machine *machine) { return machine-
 
 void machine_checkpoint_cancel(struct machine *machine)
 {
-        if (machine->checkpoint)
-                checkpoint_end(machine->checkpoint);
+        struct checkpoint *checkpoint = machine->checkpoint;
+
+        if (!checkpoint)
+                return;
+        if (checkpoint->ahead) {
+                g_clear_pointer(&checkpoint->thread, g_thread_join);
+                checkpoint->ahead = false;
+                if (!checkpoint->error)
+                        g_set_error(&checkpoint->error, MACHINE_ERROR, MACHINE_ERROR_BUSY, "the machine ends before its snapshot is taken");
+        }
+        checkpoint_end(checkpoint);
 }
 
 /* -- Restoring ---------------------------------------------------------------------------------- */

@@ -70,6 +70,8 @@ struct view {
 struct memory_track {
         uint8_t *shadow;                /* as large as RAM: pages as they were */
         uint8_t *copied;                /* a byte a page: it is in the shadow */
+        uint8_t *again;                 /* before the picture: written to since, copied once more when it is taken */
+        bool ahead;                     /* the picture is still to be taken */
         uint64_t count;                 /* pages put aside */
         uint64_t data_from;             /* track.c: before it, and after what was fetched, are holes only */
 };

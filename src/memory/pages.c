@@ -131,15 +131,19 @@ static void copy_page(uint8_t *to, const uint8_t *from)
         __asm__ volatile("rep movsq" : "+D"(to), "+S"(from), "+c"(count) : : "memory");
 }
 
-/* Rule K1 of track.c. */
+/* Rules K1 and K4 of track.c. */
 static void put_aside(struct memory *memory, uint64_t page)
 {
         lock_acquire(&memory->pages_lock);
         struct memory_track *track = memory->track;
         if (track && __atomic_load_n(&memory->states[page], __ATOMIC_RELAXED) & PAGE_TRACKED) {
-                copy_page(track->shadow + (page << PAGE_SHIFT), memory->host + (page << PAGE_SHIFT));
-                track->copied[page] = 1;
-                track->count++;
+                if (track->ahead) {
+                        track->again[page] = 1;
+                } else {
+                        copy_page(track->shadow + (page << PAGE_SHIFT), memory->host + (page << PAGE_SHIFT));
+                        track->copied[page] = 1;
+                        track->count++;
+                }
                 __atomic_fetch_and(&memory->states[page], (uint8_t)~PAGE_TRACKED, __ATOMIC_SEQ_CST);
         }
         lock_release(&memory->pages_lock);

@@ -13,8 +13,8 @@ tests/cli/actor.elf: tests/cli/actor.c
 	$(AM_V_GUEST)$(CC) $(guest_compile_options) -Wl,--build-id=none -Wl,--no-warn-rwx-segments -Wl,-N,-Ttext=0x100000 \
 	        -o $@ $(srcdir)/tests/cli/actor.c
 
-EXTRA_DIST += tests/cli/actor.c tests/check-run tests/soak/boots tests/soak/snapshots tests/soak/debian \
+EXTRA_DIST += tests/cli/actor.c tests/check-run tests/soak/boots tests/soak/nested tests/soak/snapshots tests/soak/debian \
         tests/soak/make-debian-disk tests/README.md
-EXTRA_DIST += tests/cli/actor.c tests/cli/check-bad-input tests/check-run tests/soak/boots tests/soak/debian \
+EXTRA_DIST += tests/cli/actor.c tests/cli/check-bad-input tests/check-run tests/soak/boots tests/soak/nested tests/soak/debian \
         tests/soak/invaders tests/soak/make-debian-disk tests/soak/memtest tests/README.md
 CLEANFILES += tests/cli/actor.elf

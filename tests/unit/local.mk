@@ -21,6 +21,7 @@ check_PROGRAMS += tests/unit/test_exec_system
 check_PROGRAMS += tests/unit/test_ioapic
 check_PROGRAMS += tests/unit/test_kick
 check_PROGRAMS += tests/unit/test_kvm
+check_PROGRAMS += tests/unit/test_kvm_guests
 check_PROGRAMS += tests/unit/test_lapic
 check_PROGRAMS += tests/unit/test_lock
 check_PROGRAMS += tests/unit/test_log
@@ -92,8 +93,11 @@ tests_unit_test_ioapic_LDADD = $(test_libs)
 tests_unit_test_kick_SOURCES = tests/unit/test_kick.c tests/unit/dbt_fixture.h
 tests_unit_test_kick_LDADD = $(test_libs)
 
-tests_unit_test_kvm_SOURCES = tests/unit/test_kvm.c
+tests_unit_test_kvm_SOURCES = tests/unit/test_kvm.c tests/unit/kvm_fixture.h
 tests_unit_test_kvm_LDADD = $(test_libs)
+
+tests_unit_test_kvm_guests_SOURCES = tests/unit/test_kvm_guests.c tests/unit/kvm_fixture.h
+tests_unit_test_kvm_guests_LDADD = $(test_libs)
 
 tests_unit_test_lapic_SOURCES = tests/unit/test_lapic.c tests/unit/cpu_fixture.h
 tests_unit_test_lapic_LDADD = $(test_libs)

@@ -407,4 +407,46 @@ START_TEST(test_track)
 }
 END_TEST
 
-UNIT_MAIN("snapshot", test_cpu_coverage, test_cpu_state, test_track, test_crc, test_round_trip, test_aligned, test_damage, test_sections_missing, test_replace)
+/* What hardware writes to, without asking, is logged; a device asks. */
+START_TEST(test_track_ahead)
+{
+        static uint8_t page[4096];
+        struct lock lock;
+        struct memory *ram;
+
+        lock_init(&lock, LOCK_RANK_MACHINE, "machine");
+        ram = memory_new(1 << 20, &lock, NULL);
+        lock_acquire(&lock);
+        memory_map_ram(ram, 0, 0, 1 << 20, false, 0, "RAM");
+        memset(memory_ram(ram), 1, 8 * PAGE_SIZE);
+        ck_assert(memory_track_ahead(ram, NULL));
+        memory_write(ram, 0x1000, "\2", 1);                     /* before the copy, and again after it */
+        memory_track_copy(ram);
+        memory_write(ram, 0x1000, "\3", 1);
+        memory_write(ram, 0x2000, "\3", 1);                     /* after the copy only */
+        memory_ram(ram)[0x3000] = 3;                            /* hardware */
+        memory_ram(ram)[0x20000] = 3;                           /* in what was a hole */
+        memory_track_written(ram, 3);
+        memory_track_written(ram, 0x20);
+        memory_track_written(ram, 1 << 20);                     /* no page of RAM */
+        memory_track_copy(ram);
+        memory_ram(ram)[0x4000] = 3;
+        memory_track_written(ram, 4);
+        ck_assert(memory_track_begin(ram, NULL));
+        ck_assert_uint_eq(memory_track_copied(ram), 3 * PAGE_SIZE);
+        ck_assert_uint_eq(memory_page(ram, 0x5000).state, 0);
+        for (unsigned i = 0; i < 8; i++)                        /* none of it is in the picture */
+                memory_write(ram, i * PAGE_SIZE, "\4", 1);
+        for (unsigned i = 0; i < 256; i++) {
+                memory_track_fetch(ram, i, 1, page);
+                ck_assert_msg(page[0] == ((i >= 1 && i <= 4) || i == 0x20 ? 3 : i < 8 ? 1 : 0), "page %u begins with %u", i, page[0]);
+                ck_assert_uint_eq(page[1], i < 8 ? 1 : 0);
+        }
+        memory_track_end(ram);
+        lock_release(&lock);
+        memory_free(ram);
+        lock_destroy(&lock);
+}
+END_TEST
+
+UNIT_MAIN("snapshot", test_cpu_coverage, test_cpu_state, test_track, test_track_ahead, test_crc, test_round_trip, test_aligned, test_damage, test_sections_missing, test_replace)

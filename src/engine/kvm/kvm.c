@@ -1,18 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * kvm.c - the machine's part of KVM: the virtual machine's descriptor and its memory slots.
- *
- * Slots follow the physical map (memory.h): RAM and, read-only, ROM; what is in no slot exits as MMIO and goes
- * where the translator's accesses go.  A slot cannot be changed, only removed and made anew, so an access may
- * find neither for a moment: it then exits as MMIO too, and memory_read() and memory_write() serve it.
- *
- * KVM writes to memory without asking the table of page states.  Its blocks are dropped when the translator
- * takes over (engine.c).
+ * kvm.c - the machine's part of KVM: the host's interface, and the virtual machine's descriptor.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <gio/gio.h>
-#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -34,99 +26,6 @@ static void *host_map(int fd, size_t bytes)
 static const struct kvm_ops host_ops = { host_open, host_ioctl, host_map };
 const struct kvm_ops *kvm_ops = &host_ops;
 
-/* -- Memory slots -------------------------------------------------------------------------------- */
-
-static bool slot_put(struct kvm *kvm, unsigned number, const struct kvm_slot *slot, bool present)
-{
-        struct kvm_userspace_memory_region region = {
-                .slot = number, .flags = slot->read_only ? KVM_MEM_READONLY : 0, .guest_phys_addr = slot->gpa,
-                .memory_size = present ? slot->size : 0, .userspace_addr = (uintptr_t)slot->host,
-        };
-
-        if (kvm_call(kvm->vm, KVM_SET_USER_MEMORY_REGION, &region) == 0)
-                return true;
-        if (!__atomic_load_n(&kvm->broken, __ATOMIC_SEQ_CST))
-                __atomic_store_n(&kvm->broken,
-                                 g_strdup_printf("KVM_SET_USER_MEMORY_REGION %#llx: %s", (unsigned long long)slot->gpa, g_strerror(errno)),
-                                 __ATOMIC_SEQ_CST);
-        return false;
-}
-
-static bool same(const struct kvm_slot *a, const struct kvm_slot *b)
-{
-        return a->gpa == b->gpa && a->size == b->size && a->host == b->host && a->read_only == b->read_only;
-}
-
-static bool contains(const GArray *slots, const struct kvm_slot *wanted)
-{
-        for (guint i = 0; i < slots->len; i++) {
-                const struct kvm_slot *slot = &g_array_index(slots, struct kvm_slot, i);
-
-                if (slot->used && same(slot, wanted))
-                        return true;
-        }
-        return false;
-}
-
-/* What lies side by side in the guest and in the host is one slot. */
-static void want(void *opaque, gpa_t gpa, uint64_t size, uint8_t *host, bool read_only)
-{
-        GArray *wanted = opaque;
-        struct kvm_slot *last = wanted->len ? &g_array_index(wanted, struct kvm_slot, wanted->len - 1) : NULL;
-        struct kvm_slot slot = { gpa, size, host, read_only, true };
-
-        if (last && last->gpa + last->size == gpa && last->host + last->size == host && last->read_only == read_only)
-                last->size += size;
-        else
-                g_array_append_val(wanted, slot);
-}
-
-static void slot_add(struct kvm *kvm, const struct kvm_slot *slot)
-{
-        guint number = 0;
-
-        while (number < kvm->slots->len && g_array_index(kvm->slots, struct kvm_slot, number).used)
-                number++;
-        if (number == kvm->slots->len)
-                g_array_append_val(kvm->slots, *slot);
-        else
-                g_array_index(kvm->slots, struct kvm_slot, number) = *slot;
-        slot_put(kvm, number, slot, true);
-}
-
-void kvm_refresh(struct kvm *kvm)
-{
-        GArray *wanted = g_array_new(FALSE, FALSE, sizeof(struct kvm_slot));
-
-        memory_for_each_backed(kvm->memory, want, wanted);
-        for (guint i = 0; i < kvm->slots->len; i++) {
-                struct kvm_slot *slot = &g_array_index(kvm->slots, struct kvm_slot, i);
-
-                if (slot->used && !contains(wanted, slot)) {
-                        slot_put(kvm, i, slot, false);
-                        slot->used = false;
-                }
-        }
-        for (guint i = 0; i < wanted->len; i++) {
-                const struct kvm_slot *slot = &g_array_index(wanted, struct kvm_slot, i);
-
-                if (!contains(kvm->slots, slot))
-                        slot_add(kvm, slot);
-        }
-        g_array_free(wanted, TRUE);
-}
-
-/* Machine lock held, whichever thread. */
-static void map_changed(void *opaque)
-{
-        struct kvm *kvm = opaque;
-
-        if (kvm->active)
-                kvm_refresh(kvm);
-}
-
-void kvm_set_active(struct kvm *kvm, bool active) { kvm->active = active; }
-
 /* -- Making and freeing -------------------------------------------------------------------------- */
 
 struct kvm *kvm_new(struct memory *memory, GError **error)
@@ -145,7 +44,6 @@ struct kvm *kvm_new(struct memory *memory, GError **error)
         kvm = g_new0(struct kvm, 1);
         kvm->memory = memory;
         kvm->fd = fd;
-        kvm->slots = g_array_new(FALSE, FALSE, sizeof(struct kvm_slot));
         kvm->believed = kvm_self_test(fd, &mips, &problem);
         g_free(problem);
         kvm->crawls = mips < KVM_CRAWL_MIPS;
@@ -160,11 +58,11 @@ struct kvm *kvm_new(struct memory *memory, GError **error)
         kvm->run_bytes = (size_t)size;
         /* Intel's CPUs without unrestricted guest need three pages of their own for real mode: in the hole below the
          * firmware, where the PC has nothing. */
-        if (kvm_call(fd, KVM_CHECK_EXTENSION, (void *)(uintptr_t)KVM_CAP_SET_TSS_ADDR) > 0)
+        if (kvm_has(kvm, KVM_CAP_SET_TSS_ADDR))
                 kvm_call(kvm->vm, KVM_SET_TSS_ADDR, (void *)(uintptr_t)0xfeffd000u);
-        kvm->has_tsc_attribute = kvm_call(fd, KVM_CHECK_EXTENSION, (void *)(uintptr_t)KVM_CAP_VCPU_ATTRIBUTES) > 0;
-        kvm->listener = (struct memory_listener){ .map_changed = map_changed, .opaque = kvm };
-        memory_add_listener(memory, &kvm->listener);
+        kvm->has_tsc_attribute = kvm_has(kvm, KVM_CAP_VCPU_ATTRIBUTES);
+        kvm_msrs_prepare(kvm);
+        kvm_slots_begin(kvm);
         return kvm;
 }
 
@@ -176,8 +74,7 @@ void kvm_free(struct kvm *kvm)
         if (kvm->vm >= 0)
                 close(kvm->vm);
         close(kvm->fd);
-        g_array_free(kvm->slots, TRUE);
-        g_free(kvm->broken);
+        kvm_slots_free(kvm);
         g_free(kvm);
 }
 

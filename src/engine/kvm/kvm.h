@@ -28,7 +28,8 @@ extern const struct kvm_ops *kvm_ops;
 
 struct kvm_report {
         bool usable;            /* opens, and has what Lodger needs */
-        bool works;             /* and the self-test ran right, and not slowly: what "auto" wants */
+        bool correct;           /* and the self-test ran right */
+        bool works;             /* and not slowly: what "auto" wants */
         double mips;            /* supervisor code, million instructions a second; 0: not measured */
         char *why, *remedy;     /* for a person; remedy may be NULL */
 };
@@ -51,6 +52,10 @@ void kvm_free(struct kvm *kvm);
 void kvm_refresh(struct kvm *kvm);
 /* While false, changes of the physical map are not followed. */
 void kvm_set_active(struct kvm *kvm, bool active);
+/* While on, KVM logs the pages it writes to.  Machine lock held; false: it cannot. */
+bool kvm_log_writes(struct kvm *kvm, bool on);
+/* Tells memory/track.h what was written to since the last time.  Machine lock held. */
+bool kvm_collect_writes(struct kvm *kvm);
 uint64_t kvm_exits(const struct kvm *kvm);
 
 struct kvm_vcpu *kvm_vcpu_new(struct kvm *kvm, struct cpu *cpu, GError **error);
@@ -58,6 +63,7 @@ void kvm_vcpu_free(struct kvm_vcpu *vcpu);
 
 enum kvm_stop {
         KVM_STOP_REQUEST,       /* CPU_REQUEST_EXIT was raised (and has been cleared) */
+        KVM_STOP_DEBUG,         /* a debugger's breakpoint, watchpoint or step: cpu->debug_stop */
         KVM_STOP_SHUTDOWN,      /* triple fault, on hardware that is to be believed */
         KVM_STOP_FAILED,        /* KVM cannot run on: kvm_vcpu_reason() */
 };

@@ -306,13 +306,13 @@ void kvm_probe(struct kvm_report *report)
         if (fd < 0)
                 return;
         report->usable = true;
-        report->works = kvm_self_test(fd, &report->mips, &problem);
+        report->correct = kvm_self_test(fd, &report->mips, &problem);
         close(fd);
-        if (report->works && report->mips >= KVM_CRAWL_MIPS) {
+        report->works = report->correct && report->mips >= KVM_CRAWL_MIPS;
+        if (report->works) {
                 report->why = g_strdup_printf(_("hardware virtualization works, %.0f million instructions a second"), report->mips);
                 return;
         }
-        report->works = false;
         if (problem && report->mips > 0)
                 report->why = g_strdup_printf(_("/dev/kvm is there, but %s, and it runs supervisor code at %.1f million instructions a second"),
                                               problem, report->mips);

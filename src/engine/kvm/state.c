@@ -8,8 +8,7 @@
  * Two things have no place in struct cpu.  An external interrupt that KVM has accepted and not yet delivered is
  * delivered here, in C.  A software interrupt on its way is done again: RIP is still in front of it.
  *
- * The TSC: KVM's offset attribute makes it exact.  Without it the guest's TSC is set a little ahead when it
- * enters KVM and read back when it leaves, so that it never goes back.
+ * Model-specific registers and the TSC are in msr.c.
  */
 #include <errno.h>
 #include <gio/gio.h>
@@ -18,12 +17,14 @@
 #include "cpu/cpuid.h"
 #include "cpu/fpu.h"
 #include "cpu/lapic.h"
-#include "cpu/msr.h"
+#include "cpu/paravirt.h"
 #include "cpu/tlb.h"
 #include "dbt/dbt.h"
 #include "engine/kvm/internal.h"
 
-enum { TSC_AHEAD = 200000, MSRS_MAX = 48, CPUID_ENTRIES_MAX = 64 };
+enum { CPUID_ENTRIES_MAX = 64, CPUID_1C_X2APIC = 1 << 21, CPUID_1C_TSC_DEADLINE = 1 << 24 };
+enum { LEAF_PARAVIRT_FEATURES = 0x40000001 };
+static const uint32_t paravirt_leaves[] = { 0x40000000, LEAF_PARAVIRT_FEATURES, 0x40000010 };
 
 bool kvm_vcpu_fail(struct kvm_vcpu *vcpu, const char *format, ...)
 {
@@ -101,6 +102,22 @@ static __u64 *register_field(struct kvm_regs *regs, unsigned i)
         return fields[i];
 }
 
+/* A KVM that fails its self-test may drop what it cannot do (paging, IOPL) and say nothing. */
+static bool took_registers(struct kvm_vcpu *vcpu, const struct kvm_regs *regs, const struct kvm_sregs *sregs)
+{
+        struct kvm_regs regs_now;
+        struct kvm_sregs sregs_now;
+
+        if (!CALL(vcpu, KVM_GET_REGS, &regs_now) || !CALL(vcpu, KVM_GET_SREGS, &sregs_now))
+                return false;
+        if (regs_now.rflags != regs->rflags)
+                return kvm_vcpu_fail(vcpu, "it does not take RFLAGS=%#llx", (unsigned long long)regs->rflags);
+        if (sregs_now.cr0 != sregs->cr0 || sregs_now.cr4 != sregs->cr4 || sregs_now.efer != sregs->efer)
+                return kvm_vcpu_fail(vcpu, "it does not take CR0=%#llx CR4=%#llx EFER=%#llx", (unsigned long long)sregs->cr0,
+                                     (unsigned long long)sregs->cr4, (unsigned long long)sregs->efer);
+        return true;
+}
+
 static bool load_registers(struct kvm_vcpu *vcpu)
 {
         struct cpu *cpu = vcpu->cpu;
@@ -119,7 +136,8 @@ static bool load_registers(struct kvm_vcpu *vcpu)
         for (unsigned i = 0; i < CPU_SEGMENTS; i++)
                 *segment_field(&sregs, i) = segment_out(cpu, i);
         vcpu->run->cr8 = cpu->cr8;
-        return CALL(vcpu, KVM_SET_SREGS, &sregs) && CALL(vcpu, KVM_SET_REGS, &regs);
+        return CALL(vcpu, KVM_SET_SREGS, &sregs) && CALL(vcpu, KVM_SET_REGS, &regs) &&
+               (vcpu->kvm->believed || took_registers(vcpu, &regs, &sregs));
 }
 
 /* With PAE paging outside long mode the CPU holds copies of the four top entries; KVM keeps its own. */
@@ -167,96 +185,6 @@ static bool unload_registers(struct kvm_vcpu *vcpu)
         return true;
 }
 
-/* -- MSRs ---------------------------------------------------------------------------------------- */
-
-struct msr_place {
-        uint32_t index;
-        uint64_t *value;
-};
-
-/* Every MSR that is neither in the segments nor in the control registers. */
-static unsigned list_msrs(struct cpu *cpu, struct msr_place places[MSRS_MAX])
-{
-        const struct msr_place fixed[] = {
-                { MSR_SYSENTER_CS, &cpu->sysenter_cs }, { MSR_SYSENTER_ESP, &cpu->sysenter_esp },
-                { MSR_SYSENTER_EIP, &cpu->sysenter_eip }, { MSR_STAR, &cpu->star }, { MSR_LSTAR, &cpu->lstar },
-                { MSR_CSTAR, &cpu->cstar }, { MSR_SFMASK, &cpu->sfmask }, { MSR_KERNEL_GS_BASE, &cpu->kernel_gs_base },
-                { MSR_TSC_AUX, &cpu->tsc_aux }, { MSR_PAT, &cpu->pat }, { MSR_MISC_ENABLE, &cpu->misc_enable },
-                { MSR_SPEC_CTRL, &cpu->spec_ctrl }, { MSR_MTRR_DEF_TYPE, &cpu->mtrr_def_type },
-                { MSR_MTRR_FIX64K, &cpu->mtrr_fixed[0] }, { MSR_MTRR_FIX16K, &cpu->mtrr_fixed[1] },
-                { MSR_MTRR_FIX16K_A0000, &cpu->mtrr_fixed[2] },
-        };
-        unsigned n = 0;
-
-        for (; n < G_N_ELEMENTS(fixed); n++)
-                places[n] = fixed[n];
-        for (unsigned i = 0; i < 8; i++)
-                places[n++] = (struct msr_place){ MSR_MTRR_FIX4K + i, &cpu->mtrr_fixed[3 + i] };
-        for (unsigned i = 0; i < 16; i++)
-                places[n++] = (struct msr_place){ MSR_MTRR_VAR + i, &cpu->mtrr_var[i] };
-        return n;
-}
-
-struct msr_buffer {
-        struct kvm_msrs head;
-        struct kvm_msr_entry entries[MSRS_MAX];
-};
-
-/* KVM stops at the first register it does not take: those that this host's KVM lacks are left out, and keep the
- * value they have in struct cpu. */
-static void transfer_msrs(struct kvm_vcpu *vcpu, unsigned long request)
-{
-        struct msr_place places[MSRS_MAX];
-        unsigned n = list_msrs(vcpu->cpu, places), done = 0;
-
-        while (done < n) {
-                struct msr_buffer buffer = { .head.nmsrs = n - done };
-                int result;
-
-                for (unsigned i = done; i < n; i++)
-                        buffer.entries[i - done] = (struct kvm_msr_entry){ .index = places[i].index, .data = *places[i].value };
-                result = kvm_call(vcpu->fd, request, &buffer);
-                if (result < 0)
-                        result = 0;
-                if (request == KVM_GET_MSRS)
-                        for (unsigned i = 0; i < MIN((unsigned)result, n - done); i++)
-                                *places[done + i].value = buffer.entries[i].data;
-                done += (unsigned)result + 1;
-        }
-}
-
-static void load_tsc(struct kvm_vcpu *vcpu)
-{
-        struct cpu *cpu = vcpu->cpu;
-        __u64 offset = cpu->tsc_offset;
-        struct kvm_device_attr attribute = { .group = KVM_VCPU_TSC_CTRL, .attr = KVM_VCPU_TSC_OFFSET, .addr = (uintptr_t)&offset };
-        struct msr_buffer buffer = { .head.nmsrs = 1 };
-
-        if (vcpu->kvm->has_tsc_attribute && kvm_call(vcpu->fd, KVM_SET_DEVICE_ATTR, &attribute) == 0)
-                return;
-        vcpu->kvm->has_tsc_attribute = false;
-        buffer.entries[0] = (struct kvm_msr_entry){ .index = MSR_TSC, .data = __builtin_ia32_rdtsc() + cpu->tsc_offset + TSC_AHEAD };
-        kvm_call(vcpu->fd, KVM_SET_MSRS, &buffer);
-}
-
-static void unload_tsc(struct kvm_vcpu *vcpu)
-{
-        __u64 offset;
-        struct kvm_device_attr attribute = { .group = KVM_VCPU_TSC_CTRL, .attr = KVM_VCPU_TSC_OFFSET, .addr = (uintptr_t)&offset };
-        struct msr_buffer buffer = { .head.nmsrs = 1 };
-        uint64_t before;
-
-        if (vcpu->kvm->has_tsc_attribute) {
-                if (kvm_call(vcpu->fd, KVM_GET_DEVICE_ATTR, &attribute) == 0)
-                        vcpu->cpu->tsc_offset = offset;
-                return;
-        }
-        buffer.entries[0].index = MSR_TSC;
-        before = __builtin_ia32_rdtsc();
-        if (kvm_call(vcpu->fd, KVM_GET_MSRS, &buffer) == 1)
-                vcpu->cpu->tsc_offset = buffer.entries[0].data - before;
-}
-
 /* -- Vector state -------------------------------------------------------------------------------- */
 
 static bool load_vectors(struct kvm_vcpu *vcpu)
@@ -270,6 +198,19 @@ static bool load_vectors(struct kvm_vcpu *vcpu)
         memcpy(&xsave, cpu->fpu.image, sizeof(xsave));
         fpu_put_pointers(cpu, (uint8_t *)&xsave, true);
         return CALL(vcpu, KVM_SET_XSAVE, &xsave);
+}
+
+/* The kernel keeps pointers of 64 bits, without selectors.  Those of an instruction that is still the last one are
+ * known; another one of 32-bit code ran, in all likelihood, in the segments of now. */
+static void unload_pointers(struct cpu *cpu)
+{
+        uint64_t ip = cpu->fpu.ip, dp = cpu->fpu.dp;
+        uint16_t cs = cpu->fpu.cs, ds = cpu->fpu.ds;
+        bool wide = cpu_code64(cpu);
+
+        fpu_get_pointers(cpu, cpu->fpu.image, true);
+        cpu->fpu.cs = cpu->fpu.ip == ip ? cs : wide ? 0 : cpu->seg[SEG_CS].selector;
+        cpu->fpu.ds = cpu->fpu.dp == dp ? ds : wide ? 0 : cpu->seg[SEG_DS].selector;
 }
 
 static bool unload_vectors(struct kvm_vcpu *vcpu)
@@ -287,7 +228,7 @@ static bool unload_vectors(struct kvm_vcpu *vcpu)
         /* Components that no model has are not ours to reload. */
         cpu->fpu.image[FPU_HEADER] &= XSTATE_X87 | XSTATE_SSE | XSTATE_AVX;
         memset(cpu->fpu.image + FPU_HEADER + 1, 0, 63);
-        fpu_get_pointers(cpu, cpu->fpu.image, true);
+        unload_pointers(cpu);
         return true;
 }
 
@@ -366,8 +307,7 @@ bool kvm_state_load(struct kvm_vcpu *vcpu)
 {
         if (!load_registers(vcpu) || !load_vectors(vcpu) || !load_debug(vcpu))
                 return false;
-        transfer_msrs(vcpu, KVM_SET_MSRS);
-        load_tsc(vcpu);
+        kvm_msrs_load(vcpu);
         if (!load_events(vcpu))
                 return false;
         vcpu->loaded = true;
@@ -382,8 +322,7 @@ bool kvm_state_unload(struct kvm_vcpu *vcpu)
         vcpu->loaded = false;
         if (!unload_registers(vcpu) || !unload_vectors(vcpu) || !unload_debug(vcpu))
                 return false;
-        transfer_msrs(vcpu, KVM_GET_MSRS);
-        unload_tsc(vcpu);
+        kvm_msrs_unload(vcpu);
         vector = unload_events(vcpu);
         if (vector == -2)
                 return false;
@@ -400,17 +339,34 @@ struct cpuid_buffer {
         struct kvm_cpuid_entry2 entries[CPUID_ENTRIES_MAX];
 };
 
-static void add_leaf(struct cpuid_buffer *buffer, struct cpu *cpu, uint32_t leaf, uint32_t subleaf, bool indexed)
+/* What a KVM that cannot hand registers over to Lodger (msr.c) would do by itself, and differently, is not offered. */
+static void hide_msr_features(struct kvm_cpuid_entry2 *leaf)
 {
+        switch (leaf->function) {
+        case 1:
+                leaf->ecx &= ~(uint32_t)(CPUID_1C_X2APIC | CPUID_1C_TSC_DEADLINE);
+                break;
+        case LEAF_PARAVIRT_FEATURES:
+                leaf->eax &= PV_NO_IO_DELAY;
+                break;
+        }
+}
+
+static void add_leaf(struct cpuid_buffer *buffer, const struct kvm_vcpu *vcpu, uint32_t leaf, uint32_t subleaf, bool indexed)
+{
+        struct kvm_cpuid_entry2 *entry = &buffer->entries[buffer->head.nent];
         uint32_t out[4];
 
         if (buffer->head.nent == CPUID_ENTRIES_MAX)
                 return;
-        cpuid_query(cpu, leaf, subleaf, out);
-        buffer->entries[buffer->head.nent++] = (struct kvm_cpuid_entry2){
+        cpuid_query(vcpu->cpu, leaf, subleaf, out);
+        *entry = (struct kvm_cpuid_entry2){
                 .function = leaf, .index = subleaf, .flags = indexed ? KVM_CPUID_FLAG_SIGNIFCANT_INDEX : 0,
                 .eax = out[0], .ebx = out[1], .ecx = out[2], .edx = out[3],
         };
+        if (!vcpu->kvm->has_msr_exits)
+                hide_msr_features(entry);
+        buffer->head.nent++;
 }
 
 /* The model as the translator shows it: a guest that moves sees the same CPU. */
@@ -424,12 +380,12 @@ bool kvm_state_set_cpuid(struct kvm_vcpu *vcpu, GError **error)
                 bool indexed = leaf == 4 || leaf == 7 || leaf == 0xb || leaf == 0xd;
 
                 for (uint32_t subleaf = 0; subleaf < (indexed ? 4u : 1u); subleaf++)
-                        add_leaf(buffer, vcpu->cpu, leaf, subleaf, indexed);
+                        add_leaf(buffer, vcpu, leaf, subleaf, indexed);
         }
-        for (uint32_t leaf = 0x40000000; model->hypervisor && leaf <= 0x40000010; leaf += 0x10)
-                add_leaf(buffer, vcpu->cpu, leaf, 0, false);
+        for (size_t i = 0; model->hypervisor && i < G_N_ELEMENTS(paravirt_leaves); i++)
+                add_leaf(buffer, vcpu, paravirt_leaves[i], 0, false);
         for (uint32_t leaf = 0x80000000; leaf <= model->max_extended; leaf++)
-                add_leaf(buffer, vcpu->cpu, leaf, 0, false);
+                add_leaf(buffer, vcpu, leaf, 0, false);
         result = kvm_call(vcpu->fd, KVM_SET_CPUID2, buffer);
         if (result < 0)
                 g_set_error(error, G_IO_ERROR, g_io_error_from_errno(errno), "KVM_SET_CPUID2: %s; choose another --cpu, or --engine dbt",

@@ -30,6 +30,7 @@
 #include "base/log.h"
 #include "cpu/lapic.h"
 #include "cpu/msr.h"
+#include "cpu/paravirt.h"
 #include "dbt/dbt.h"
 #include "engine/kvm/internal.h"
 
@@ -69,7 +70,8 @@ static void enter_service(struct kvm_vcpu *vcpu)
         vcpu->thread = pthread_self();
         vcpu->in_service = true;
         dbt_set_kick(vcpu->cpu, kick, vcpu);
-        if (vcpu->kvm->crawls)
+        /* Where a KVM is known to be slow and is to be used all the same (doc/kvm.md). */
+        if (vcpu->kvm->crawls && !g_getenv("LODGER_KVM_PATIENT"))
                 start_sampling(vcpu);
 }
 
@@ -133,7 +135,7 @@ static bool serve_interrupts(struct kvm_vcpu *vcpu, uint32_t request)
                 cpu->halted = 0;
         }
         vcpu->run->request_interrupt_window = 0;
-        if (!(request & CPU_REQUEST_INTR))
+        if (!(request & CPU_REQUEST_INTR) || cpu->debug_step)
                 return true;
         if (vcpu->run->ready_for_interrupt_injection && vcpu->run->if_flag && !vcpu->completing) {
                 int vector = cpu_interrupt_vector(cpu);
@@ -172,23 +174,27 @@ static void serve_io(struct kvm_vcpu *vcpu)
         vcpu->completing = true;
 }
 
-/* Aligned accesses of a device's sizes go to it whole; anything else byte by byte, as the emulator splits it. */
+/* In naturally aligned pieces, as memory/access.c cuts accesses too. */
 static void serve_mmio(struct kvm_vcpu *vcpu)
 {
         struct kvm_run *run = vcpu->run;
         struct memory *memory = vcpu->cpu->memory;
         gpa_t gpa = run->mmio.phys_addr;
-        unsigned size = MIN(run->mmio.len, 8u), step = (size & (size - 1)) || (gpa & (size - 1)) ? 1 : size;
+        unsigned size = MIN(run->mmio.len, 8u), step;
 
         for (unsigned at = 0; at < size; at += step) {
                 struct page_info page = memory_page(memory, gpa + at);
                 uint64_t value = 0;
 
+                for (step = 8; step > size - at || ((gpa + at) & (step - 1)); step /= 2)
+                        ;
+
                 if (run->mmio.is_write) {
                         memcpy(&value, run->mmio.data + at, step);
-                        if (page.kind == PAGE_RAM)
+                        if (page.kind == PAGE_RAM) {
+                                memory_before_write(memory, &page);
                                 memcpy(page.host + ((gpa + at) & (PAGE_SIZE - 1)), &value, step);
-                        else if (page.kind != PAGE_ROM)
+                        } else if (page.kind != PAGE_ROM)
                                 memory_mmio_write(memory, gpa + at, value, step);
                 } else {
                         if (page.host)
@@ -201,7 +207,7 @@ static void serve_mmio(struct kvm_vcpu *vcpu)
         vcpu->completing = true;
 }
 
-enum outcome { GO_ON, STOP_SHUTDOWN, STOP_FAILED };
+enum outcome { GO_ON, STOP_SHUTDOWN, STOP_FAILED, STOP_DEBUG };
 
 static enum outcome fail_outcome(struct kvm_vcpu *vcpu, const char *reason, unsigned detail)
 {
@@ -220,9 +226,16 @@ static enum outcome serve_exit(struct kvm_vcpu *vcpu)
         case KVM_EXIT_MMIO:
                 serve_mmio(vcpu);
                 return GO_ON;
+        case KVM_EXIT_X86_RDMSR:
+        case KVM_EXIT_X86_WRMSR:
+                kvm_msr_serve(vcpu);
+                return GO_ON;
         case KVM_EXIT_HLT:
                 vcpu->cpu->halted = 1;
                 return GO_ON;
+        case KVM_EXIT_DEBUG:
+                kvm_debug_serve(vcpu);
+                return vcpu->cpu->debug_stop ? STOP_DEBUG : GO_ON;
         case KVM_EXIT_INTR:
         case KVM_EXIT_IRQ_WINDOW_OPEN:
         case KVM_EXIT_SET_TPR:
@@ -267,6 +280,7 @@ static enum outcome enter(struct kvm_vcpu *vcpu)
         vcpu->exits++;
         __atomic_add_fetch(&vcpu->kvm->exits, 1, __ATOMIC_RELAXED);
         follow(vcpu);
+        paravirt_steal_update(vcpu->cpu);
         if (result < 0 && problem != EINTR && problem != EAGAIN) {
                 kvm_vcpu_fail(vcpu, "KVM_RUN: %s", g_strerror(problem));
                 return STOP_FAILED;
@@ -328,8 +342,8 @@ static bool must_leave(struct kvm_vcpu *vcpu)
                 return !kvm_vcpu_fail(vcpu, "%s", broken);
         if (!vcpu->cpu->a20)
                 return !kvm_vcpu_fail(vcpu, "the A20 line is masked, which KVM cannot do");
-        if (vcpu->cpu->debugger)
-                return !kvm_vcpu_fail(vcpu, "a debugger is attached");
+        if ((vcpu->cpu->apic_base & APIC_BASE_X2APIC) && !vcpu->kvm->has_msr_exits)
+                return !kvm_vcpu_fail(vcpu, "its APIC is in x2APIC mode, and this KVM cannot hand MSRs over");
         return false;
 }
 
@@ -351,6 +365,9 @@ enum kvm_stop kvm_vcpu_run(struct kvm_vcpu *vcpu)
                         __atomic_store_n(&vcpu->running, false, __ATOMIC_SEQ_CST);
                         return unload(vcpu) ? KVM_STOP_REQUEST : failed(vcpu);
                 }
+                /* A step may have ended in the last instruction before a pause. */
+                if (cpu->debug_stop)
+                        return unload(vcpu) ? KVM_STOP_DEBUG : failed(vcpu);
                 request_clear(cpu, CPU_REQUEST_FLUSH);
                 if (must_leave(vcpu))
                         return failed(vcpu);
@@ -366,7 +383,7 @@ enum kvm_stop kvm_vcpu_run(struct kvm_vcpu *vcpu)
                 if (!vcpu->loaded) {
                         vcpu->run->if_flag = cpu->iflag;
                         vcpu->run->ready_for_interrupt_injection = 0;
-                        if (!kvm_state_load(vcpu))
+                        if (!kvm_state_load(vcpu) || !kvm_debug_load(vcpu))
                                 return failed(vcpu);
                 }
                 if (cpu->halted && !((request & CPU_REQUEST_INTR) && cpu->iflag) && !(request & CPU_REQUEST_NMI)) {
@@ -385,6 +402,8 @@ enum kvm_stop kvm_vcpu_run(struct kvm_vcpu *vcpu)
                                 return failed(vcpu);
                         cpu->env.shutdown(cpu->env.opaque, cpu);
                         return KVM_STOP_SHUTDOWN;
+                case STOP_DEBUG:
+                        return unload(vcpu) ? KVM_STOP_DEBUG : failed(vcpu);
                 case STOP_FAILED:
                         return failed(vcpu);
                 }
