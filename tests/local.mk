@@ -9,4 +9,4 @@ test_scripts += \
         tests/check-net \
         tests/check-style \
         tests/check-uefi
-EXTRA_DIST += tests/gpr-allowed
+EXTRA_DIST += tests/gpr-allowed tests/soak/net tests/soak/networks
