@@ -354,6 +354,16 @@ START_TEST(test_ne2k)
         for (unsigned i = 0; i < sizeof(to_us); i++)
                 ck_assert_uint_eq(rig_in(&rig, 0x310), to_us[i]);
 
+        /* A boundary one page in front of the ring is its last page. */
+        ne_out(0x07, 0xff);
+        ne_out(0x03, 0x45);
+        arrive(to_us, sizeof(to_us));
+        settle();
+        ck_assert_uint_eq(rig_in(&rig, 0x307) & 1, 1);
+        ne_out(0x00, 0x62);
+        ck_assert_uint_eq(rig_in(&rig, 0x307), 0x49);
+        ne_out(0x00, 0x22);
+
         /* A ring outside card memory takes nothing and touches nothing. */
         ne_out(0x01, 0x00);
         ne_out(0x02, 0xff);

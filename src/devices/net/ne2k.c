@@ -134,11 +134,18 @@ static void ne2k_transmit(struct ne2k *ne2k)
         ne2k_update(ne2k);
 }
 
-/* Whether pstart, pstop, curr and bnry describe a ring within card memory. */
+/* Whether pstart, pstop and curr describe a ring within card memory. */
 static bool ring_is_sane(const struct ne2k *ne2k)
 {
         return ne2k->pstart >= MEMORY_START / PAGE_BYTES && ne2k->pstop <= MEMORY_END / PAGE_BYTES && ne2k->pstart < ne2k->pstop &&
-               ne2k->curr >= ne2k->pstart && ne2k->curr < ne2k->pstop && ne2k->bnry >= ne2k->pstart && ne2k->bnry < ne2k->pstop;
+               ne2k->curr >= ne2k->pstart && ne2k->curr < ne2k->pstop;
+}
+
+/* Drivers keep BNRY one page behind the frame they read next, and some (Linux's 8390) write PSTART - 1 when that is the
+ * ring's first. */
+static unsigned boundary(const struct ne2k *ne2k)
+{
+        return ne2k->bnry < ne2k->pstart || ne2k->bnry >= ne2k->pstop ? ne2k->pstop - 1u : ne2k->bnry;
 }
 
 static bool receiver_on(const struct ne2k *ne2k)
@@ -158,7 +165,7 @@ static bool ne2k_can_receive(void *opaque, size_t size)
 
         if (!receiver_on(ne2k) || size + ETH_FCS_BYTES > FRAME_MAX)
                 return true;                    /* and drops it */
-        room = ne2k->bnry - ne2k->curr;
+        room = (int)boundary(ne2k) - ne2k->curr;
         if (room <= 0)                          /* equal: the guest has read everything */
                 room += ne2k->pstop - ne2k->pstart;
         return (unsigned)room > pages_for(size);
