@@ -354,7 +354,8 @@ START_TEST(test_ne2k)
         for (unsigned i = 0; i < sizeof(to_us); i++)
                 ck_assert_uint_eq(rig_in(&rig, 0x310), to_us[i]);
 
-        /* A boundary one page in front of the ring is its last page. */
+        /* A boundary one page in front of the ring is its last page; a command without start or stop changes neither. */
+        ne_out(0x00, 0x20);
         ne_out(0x07, 0xff);
         ne_out(0x03, 0x45);
         arrive(to_us, sizeof(to_us));

@@ -229,7 +229,9 @@ static void reset_chip(struct ne2k *ne2k)
 
 static void cr_write(struct ne2k *ne2k, uint8_t value)
 {
-        /* Start keeps going when neither start nor stop is written; TXP is cleared by the card only. */
+        /* It goes on, or stays stopped, when neither start nor stop is written; TXP is cleared by the card only. */
+        if (!(value & (CR_STA | CR_STP)))
+                value |= ne2k->cr & (CR_STA | CR_STP);
         ne2k->cr = value;
         if (value & CR_STP)
                 ne2k->isr |= ISR_RST;
