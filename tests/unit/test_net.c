@@ -365,6 +365,18 @@ START_TEST(test_ne2k)
         ck_assert_uint_eq(rig_in(&rig, 0x307), 0x49);
         ne_out(0x00, 0x22);
 
+        /* Frames that a full ring keeps waiting tell of those that are in it, though these were acknowledged. */
+        ne_out(0x02, 0x4c);
+        for (unsigned i = 0; i < 4; i++)
+                arrive(to_us, sizeof(to_us));
+        for (unsigned i = 0; i < 2; i++) {
+                ne_out(0x07, 0xff);
+                for (unsigned n = 0; n < TRIES && !(rig_in(&rig, 0x307) & 1); n++)
+                        g_usleep(1000);
+                ck_assert_uint_eq(rig_in(&rig, 0x307) & 1, 1);
+        }
+        ne_out(0x02, 0x80);
+
         /* A ring outside card memory takes nothing and touches nothing. */
         ne_out(0x01, 0x00);
         ne_out(0x02, 0xff);

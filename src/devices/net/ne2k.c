@@ -160,7 +160,7 @@ static unsigned pages_for(size_t size)
 
 static bool ne2k_can_receive(void *opaque, size_t size)
 {
-        const struct ne2k *ne2k = opaque;
+        struct ne2k *ne2k = opaque;
         int room;
 
         if (!receiver_on(ne2k) || size + ETH_FCS_BYTES > FRAME_MAX)
@@ -168,7 +168,14 @@ static bool ne2k_can_receive(void *opaque, size_t size)
         room = (int)boundary(ne2k) - ne2k->curr;
         if (room <= 0)                          /* equal: the guest has read everything */
                 room += ne2k->pstop - ne2k->pstart;
-        return (unsigned)room > pages_for(size);
+        if ((unsigned)room > pages_for(size))
+                return true;
+        /* Drivers acknowledge PRX with frames left to read, counting on the next one to raise it again.  That waits here. */
+        if (!(ne2k->isr & ISR_PRX)) {
+                ne2k->isr |= ISR_PRX;
+                ne2k_update(ne2k);
+        }
+        return false;
 }
 
 static bool address_passes(const struct ne2k *ne2k, const uint8_t *frame)
