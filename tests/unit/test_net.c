@@ -377,6 +377,14 @@ START_TEST(test_ne2k)
         }
         ne_out(0x02, 0x80);
 
+        /* So does the ring itself when the guest has read some and acknowledged all. */
+        settle();
+        ne_out(0x03, 0x46);
+        ne_out(0x07, 0xff);
+        ck_assert_uint_eq(rig_in(&rig, 0x307) & 1, 1);
+        ne_out(0x07, 0xff);
+        ck_assert_uint_eq(rig_in(&rig, 0x307) & 1, 0);
+
         /* A ring outside card memory takes nothing and touches nothing. */
         ne_out(0x01, 0x00);
         ne_out(0x02, 0xff);
