@@ -25,6 +25,7 @@ int delete_main(int argc, char **argv);
 int doctor_main(int argc, char **argv);
 int eject_main(int argc, char **argv);
 int image_main(int argc, char **argv);
+int import_main(int argc, char **argv);
 int engine_main(int argc, char **argv);
 int info_main(int argc, char **argv);
 int insert_main(int argc, char **argv);

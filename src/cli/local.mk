@@ -13,6 +13,7 @@ lodger_SOURCES += \
         src/cli/image.c \
         src/cli/image.h \
         src/cli/image_print.c \
+        src/cli/import.c \
         src/cli/engine.c \
         src/cli/info.c \
         src/cli/insert.c \

@@ -29,6 +29,7 @@ static const struct command {
         { "show", show_main, N_("print a named machine's definition") },
         { "clone", clone_main, N_("make a machine like another one") },
         { "delete", delete_main, N_("delete a named machine") },
+        { "import", import_main, N_("make a named machine of a VirtualBox or OVF one") },
         { "list", list_main, N_("list the running machines, or all there are") },
         { "stop", stop_main, N_("shut a machine down by its power button, or end it by force") },
         { "reset", reset_main, N_("press a machine's reset button") },

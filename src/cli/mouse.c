@@ -32,6 +32,8 @@ static bool parse_button(const char *text, guint *bit)
         return false;
 }
 
+static bool parse_pixel(const char *text, int *value) { return parse_steps(text, value) && *value >= 0; }
+
 static bool mouse_click(struct client *client, guint button, GError **error)
 {
         if (!control_machine1_call_set_mouse_buttons_sync(client->machine, button, NULL, error))
@@ -50,6 +52,8 @@ static int mouse_run(struct client *client, int count, char **arguments)
 
         if (!strcmp(action, "move") && count == 3 && parse_steps(arguments[1], &right) && parse_steps(arguments[2], &down))
                 ok = control_machine1_call_move_mouse_sync(client->machine, right, down, 0, NULL, &error);
+        else if (!strcmp(action, "--absolute") && count == 3 && parse_pixel(arguments[1], &right) && parse_pixel(arguments[2], &down))
+                ok = control_machine1_call_place_mouse_sync(client->machine, (guint)right, (guint)down, NULL, &error);
         else if (!strcmp(action, "wheel") && count == 2 && parse_steps(value, &down))
                 ok = control_machine1_call_move_mouse_sync(client->machine, 0, 0, down, NULL, &error);
         else if (!strcmp(action, "click") && count <= 2 && parse_button(value, &button))
@@ -70,6 +74,7 @@ int mouse_main(int argc, char **argv)
                 .summary = N_("Moves a machine's mouse or presses its buttons."),
                 .description = N_("Actions:\n"
                                   "  move RIGHT DOWN   moves; negative numbers are left and up\n"
+                                  "  --absolute X Y    puts the pointer on a pixel, if the guest drives a tablet (--tablet)\n"
                                   "  wheel STEPS       turns the wheel towards the user\n"
                                   "  click [BUTTON]    presses and releases left (the default), right, middle, side or extra\n"
                                   "  press [BUTTON]    holds a button\n"

@@ -65,6 +65,7 @@ static void tell_state(ControlMachine1 *object, struct machine *machine)
 {
         control_machine1_set_engine(object, machine_engine_name(machine));
         control_machine1_set_state(object, machine_is_paused(machine) ? "paused" : "running");
+        control_machine1_set_takes_places(object, machine_takes_places(machine));
 }
 
 static void state_changed(void *opaque)
@@ -338,6 +339,16 @@ static gboolean handle_move_mouse(ControlMachine1 *object, GDBusMethodInvocation
         return HANDLED;
 }
 
+static gboolean handle_place_mouse(ControlMachine1 *object, GDBusMethodInvocation *call, guint x, guint y, struct machine *machine)
+{
+        GError *error = NULL;
+
+        if (!machine_place_pointer(machine, x, y, &error))
+                return refuse(call, error);
+        control_machine1_complete_place_mouse(object, call);
+        return HANDLED;
+}
+
 static gboolean handle_set_mouse_buttons(ControlMachine1 *object, GDBusMethodInvocation *call, guint buttons,
                                          struct machine *machine)
 {
@@ -382,6 +393,7 @@ struct methods *methods_new(struct machine *machine)
                 { "handle-key", G_CALLBACK(handle_key) },
                 { "handle-type", G_CALLBACK(handle_type) },
                 { "handle-move-mouse", G_CALLBACK(handle_move_mouse) },
+                { "handle-place-mouse", G_CALLBACK(handle_place_mouse) },
                 { "handle-set-mouse-buttons", G_CALLBACK(handle_set_mouse_buttons) },
         };
         struct methods *methods = g_new0(struct methods, 1);

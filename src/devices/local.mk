@@ -69,6 +69,8 @@ lodger_core_SOURCES += \
         src/devices/storage/ide.c \
         src/devices/storage/ide.h \
         src/devices/test/debug.c \
+        src/devices/input/virtio_tablet.c \
+        src/devices/input/virtio_tablet.h \
         src/devices/virtio/scsi_common.h \
         src/devices/virtio/scsi_disk.c \
         src/devices/virtio/virtio.h \

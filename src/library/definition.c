@@ -171,6 +171,7 @@ void definition_options(const struct definition *definition, struct option_set *
         options_set(options, OPTION_NAME, definition->name);
         suggest(options, OPTION_MEMORY, os->memory);
         suggest(options, OPTION_CPU, os->cpu);
+        suggest(options, OPTION_TABLET, os->tablet);
         if (os->net_model && strcmp(net_default(), "none")) {
                 char *network = g_strdup_printf("%s,model=%s", net_default(), os->net_model);
 

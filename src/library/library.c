@@ -12,6 +12,9 @@
 #include "library/library.h"
 #include "library/parse.h"
 
+/* Leaves room for a number behind it. */
+enum { NAME_MADE_BYTES = 40 };
+
 GQuark library_error_quark(void) { return g_quark_from_static_string("lodger-library-error"); }
 
 /* -- Names and places ---------------------------------------------------------------------------- */
@@ -23,6 +26,22 @@ bool library_check_name(const char *name, GError **error)
         g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
                     _("%s: not a name; up to 64 letters, digits, '-', '_' and '.', starting with a letter or digit"), name);
         return false;
+}
+
+char *library_name_from(const char *text)
+{
+        GString *name = g_string_new(NULL);
+
+        for (; *text && name->len < NAME_MADE_BYTES; text++)
+                if (g_ascii_isalnum(*text))
+                        g_string_append_c(name, *text);
+                else if (name->len && name->str[name->len - 1] != '-')
+                        g_string_append_c(name, strchr("._", *text) ? *text : '-');
+        while (name->len && !g_ascii_isalnum(name->str[name->len - 1]))
+                g_string_truncate(name, name->len - 1);
+        if (!name->len)
+                g_string_assign(name, "machine");
+        return g_string_free(name, FALSE);
 }
 
 char *library_folder(void) { return g_build_filename(g_get_user_data_dir(), "lodger", "machines", NULL); }

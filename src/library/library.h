@@ -62,6 +62,8 @@ char *definition_describe(const struct definition *definition);
 #define LIBRARY_UEFI_VARIABLES "uefi-vars.fd"
 
 bool library_check_name(const char *name, GError **error);
+/* A name made of any text, with what cannot stand in names replaced; caller frees. */
+char *library_name_from(const char *text);
 /* Where machines lie, and one machine's folder; neither need exist.  Caller frees. */
 char *library_folder(void);
 char *library_machine_folder(const char *name);

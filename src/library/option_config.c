@@ -43,6 +43,7 @@ void options_config(const struct option_set *set, struct machine_config *config)
         config->consoles = list_new(set, OPTION_CONSOLE);
         config->rng = options_flag(set, OPTION_RNG);
         config->balloon = options_flag(set, OPTION_BALLOON);
+        config->tablet = options_flag(set, OPTION_TABLET);
         config->nets = list_new(set, OPTION_NET);
         config->boot = text(set, OPTION_BOOT);
         config->no_reboot = options_flag(set, OPTION_NO_REBOOT);

@@ -49,6 +49,7 @@
         X(RNG, "rng", FLAG, NONE, MACHINE, flag, NULL, N_("virtio entropy device: random numbers of the host")) \
         X(BALLOON, "balloon", FLAG, NONE, MACHINE, flag, NULL, \
           N_("virtio balloon: memory the guest does not use goes back to the host")) \
+        X(TABLET, "tablet", FLAG, NONE, MACHINE, flag, NULL, N_("virtio tablet: the pointer needs no grab in a window")) \
         X(DISPLAY, "display", TEXT, NONE, MACHINE, display, N_("DISPLAY"), \
           N_("where the screen is shown: auto, none (default: auto)")) \
         X(RESTORE, "restore", TEXT, FILE, RUN, any, N_("FILE"), N_("go on from the instant of a snapshot")) \

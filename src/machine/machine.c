@@ -110,6 +110,9 @@ static void machine_moved(void *opaque)
         lock_release(&machine->lock);
 }
 
+/* input_watch_listening(); the lock is held. */
+static void machine_listening_changed(void *opaque) { machine_post(opaque, PENDING_MOVED); }
+
 /* -- Main loop ---------------------------------------------------------------------------------- */
 
 static void machine_reset(struct machine *machine)
@@ -326,6 +329,7 @@ struct machine *machine_new(const struct machine_config *config, GError **error)
 
         machine->clock = clock_new(&machine->lock);
         machine->input = input_new(machine->clock);
+        input_watch_listening(machine->input, machine_listening_changed, machine);
         machine->memory = memory_new(machine->ram_bytes, &machine->lock, error);
         if (!machine->memory)
                 goto fail;

@@ -29,7 +29,7 @@ struct machine_config {
         GPtrArray *serials;             /* of char *: "stdio", "file:P", "unix:P", "pty", "none" */
         GPtrArray *disks, *cdroms, *floppies;   /* of char *: as disk_spec.h has them; NULL: none */
         GPtrArray *consoles;            /* of char *: "PORT[,name=NAME]" of virtio; NULL: none */
-        bool rng, balloon;              /* virtio's entropy device and memory balloon */
+        bool rng, balloon, tablet;      /* virtio's entropy device, memory balloon and tablet */
         GPtrArray *nets;                /* of char *, as net/net.h reads them; NULL or empty: the default network */
         char *boot;                     /* up to three of "cdrom,disk,floppy,network"; NULL: the default */
         bool no_reboot;

@@ -270,6 +270,40 @@ void machine_move_mouse(struct machine *machine, int right, int down, int wheel)
         lock_release(&machine->lock);
 }
 
+bool machine_takes_places(struct machine *machine)
+{
+        bool takes;
+
+        lock_acquire(&machine->lock);
+        takes = input_takes_places(machine->input);
+        lock_release(&machine->lock);
+        return takes;
+}
+
+/* The middle of pixel number at of size, as a place. */
+static unsigned place_of_pixel(unsigned at, unsigned size)
+{
+        return (unsigned)((2 * (uint64_t)MIN(at, size - 1) + 1) * (INPUT_PLACE_MAX + 1) / (2 * (uint64_t)size));
+}
+
+bool machine_place_pointer(struct machine *machine, unsigned x, unsigned y, GError **error)
+{
+        unsigned width, height;
+        bool takes;
+
+        if (!machine_has_display(machine, error))
+                return false;
+        lock_acquire(&machine->lock);
+        takes = input_takes_places(machine->input);
+        if (vga_get_size(machine->vga, &width, &height))
+                input_place_pointer(machine->input, place_of_pixel(x, width), place_of_pixel(y, height));
+        lock_release(&machine->lock);
+        if (!takes)
+                g_set_error(error, MACHINE_ERROR, MACHINE_ERROR_NOT_LISTENING,
+                            "the guest has no driver for a tablet, or the machine has none (--tablet); move the mouse instead");
+        return takes;
+}
+
 void machine_set_mouse_buttons(struct machine *machine, unsigned buttons)
 {
         lock_acquire(&machine->lock);

@@ -13,7 +13,7 @@
 #define MACHINE_ERROR machine_error_quark()
 GQuark machine_error_quark(void);
 enum machine_error {
-        MACHINE_ERROR_NOT_LISTENING,    /* the guest has not enabled its power button */
+        MACHINE_ERROR_NOT_LISTENING,    /* the guest has not enabled its power button, or has no driver for a tablet */
         MACHINE_ERROR_NO_SUCH_DEVICE,
         MACHINE_ERROR_NO_DISPLAY,
         MACHINE_ERROR_NOT_TEXT,         /* the screen shows graphics, or nothing */
@@ -80,6 +80,10 @@ bool machine_press_keys(struct machine *machine, const char *const *chords, GErr
 bool machine_set_key(struct machine *machine, const char *name, bool down, GError **error);
 bool machine_type_text(struct machine *machine, const char *text, GError **error);
 void machine_move_mouse(struct machine *machine, int right, int down, int wheel);
+/* Whether the guest lets its pointer be placed; changes are told of as those of the state are. */
+bool machine_takes_places(struct machine *machine);
+/* To a pixel of the screen as it is now. */
+bool machine_place_pointer(struct machine *machine, unsigned x, unsigned y, GError **error);
 /* enum input_button bits held from now on. */
 void machine_set_mouse_buttons(struct machine *machine, unsigned buttons);
 

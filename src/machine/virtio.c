@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "backend/backend.h"
+#include "devices/input/virtio_tablet.h"
 #include "devices/virtio/virtio_console.h"
 #include "machine/internal.h"
 #include "machine/pci.h"
@@ -69,12 +70,23 @@ bool virtio_open_consoles(struct machine *machine, const struct machine_config *
         return true;
 }
 
+static bool add_tablet(struct machine *machine, GError **error)
+{
+        struct device *tablet = add(machine, "virtio_tablet", "tablet", error);
+
+        if (!tablet)
+                return false;
+        virtio_tablet_connect_input(tablet, machine->input);
+        return machine_start_device(tablet, error);
+}
+
 bool virtio_add(struct machine *machine, const struct machine_config *config, GError **error)
 {
         struct device *console;
 
         if (!add_simple(machine, config->rng, "virtio_rng", "rng", error) ||
-            !add_simple(machine, config->balloon, "virtio_balloon", "balloon", error))
+            !add_simple(machine, config->balloon, "virtio_balloon", "balloon", error) ||
+            (config->tablet && !add_tablet(machine, error)))
                 return false;
         if (!machine->console_backends->len)
                 return true;

@@ -8,60 +8,33 @@
 
 #include "base/i18n.h"
 #include "ui/advice.h"
-#include "ui/launch.h"
+#include "ui/tool.h"
 
-struct request {
-        GWeakRef owner;
+struct question {
         advice_callback callback;
         gpointer opaque;
 };
 
-static void answered(GObject *source, GAsyncResult *result, gpointer opaque)
+static void doctor_done(char *text, gboolean ok, gpointer opaque)
 {
-        struct request *request = opaque;
-        GObject *owner = g_weak_ref_get(&request->owner);
-        GError *error = NULL;
-        char *text = NULL, *last;
+        struct question *question = opaque;
+        char *last = strrchr(text, '\n');
 
-        if (!g_subprocess_communicate_utf8_finish(G_SUBPROCESS(source), result, &text, NULL, &error) || !text) {
-                g_free(text);
-                text = g_strdup(error ? error->message : "");
-        }
-        if (owner) {
+        if (last) {
+                *last++ = '\0';
                 g_strchomp(text);
-                last = strrchr(text, '\n');
-                if (last) {
-                        *last++ = '\0';
-                        g_strchomp(text);
-                }
-                request->callback(last ? last : text, last ? text : "", g_subprocess_get_if_exited(G_SUBPROCESS(source)) &&
-                                  g_subprocess_get_exit_status(G_SUBPROCESS(source)) == 0, request->opaque);
-                g_object_unref(owner);
         }
-        g_clear_error(&error);
-        g_free(text);
-        g_weak_ref_clear(&request->owner);
-        g_free(request);
+        question->callback(last ? last : text, last ? text : "", ok, question->opaque);
 }
 
 void advice_ask(GObject *owner, advice_callback callback, gpointer opaque)
 {
-        GError *error = NULL;
-        GSubprocess *process = g_subprocess_new(G_SUBPROCESS_FLAGS_STDOUT_PIPE | G_SUBPROCESS_FLAGS_STDERR_MERGE, &error,
-                                                launch_program(), "doctor", NULL);
-        struct request *request;
+        static const char *const arguments[] = { "doctor", NULL };
+        struct question *question = g_new(struct question, 1);
 
-        if (!process) {
-                callback(error->message, "", FALSE, opaque);
-                g_error_free(error);
-                return;
-        }
-        request = g_new0(struct request, 1);
-        g_weak_ref_init(&request->owner, owner);
-        request->callback = callback;
-        request->opaque = opaque;
-        g_subprocess_communicate_utf8_async(process, NULL, NULL, answered, request);
-        g_object_unref(process);
+        *question = (struct question){ callback, opaque };
+        g_object_set_data_full(owner, "advice", question, g_free);      /* as long as an answer can come */
+        tool_run(owner, arguments, TOOL_ALL, doctor_done, question);
 }
 
 static void show_advice(const char *summary, const char *text, gboolean can_run, gpointer dialog)

@@ -11,20 +11,23 @@
 #include <unistd.h>
 
 #include "base/i18n.h"
+#include "import/import.h"
 #include "library/guest_os.h"
 #include "library/library.h"
 #include "ui/advice.h"
 #include "ui/assistant.h"
 #include "ui/guess.h"
 #include "ui/launch.h"
+#include "ui/tool.h"
 
-enum { MIB = 1 << 20, MEMORY_DEFAULT_MIB = 512 };
+enum { MIB = 1 << 20, MEMORY_DEFAULT_MIB = 512, PULSE_MS = 100 };
 
 struct assistant {
         LodgerApplication *application;
         GtkBuilder *builder;
         GtkWindow *window;
         char *path;                     /* chosen; NULL: not yet */
+        guint pulse;                    /* while a machine is imported */
 };
 
 static void *widget(struct assistant *assistant, const char *id)
@@ -36,6 +39,7 @@ static void assistant_free(gpointer opaque)
 {
         struct assistant *assistant = opaque;
 
+        g_clear_handle_id(&assistant->pulse, g_source_remove);
         g_object_unref(assistant->builder);
         g_free(assistant->path);
         g_free(assistant);
@@ -76,7 +80,50 @@ static void advice_arrived(const char *summary, const char *text, gboolean can_r
         gtk_label_set_text(widget(assistant, "advice_text"), text);
 }
 
-static void choose(struct assistant *assistant, const char *path)
+/* -- Machines of other programs -------------------------------------------------------------------------- */
+
+static gboolean import_pulse(gpointer progress)
+{
+        gtk_progress_bar_pulse(progress);
+        return G_SOURCE_CONTINUE;
+}
+
+/* The last line is the new machine's name; what stands before it says what is left out. */
+static void import_done(char *text, gboolean ok, gpointer opaque)
+{
+        struct assistant *assistant = opaque;
+        char *last = strrchr(text, '\n');
+
+        g_clear_handle_id(&assistant->pulse, g_source_remove);
+        gtk_widget_hide(widget(assistant, "import_progress"));
+        if (!ok) {
+                gtk_label_set_text(widget(assistant, "import_text"), tool_problem(text));
+                return;
+        }
+        lodger_machine_list_scan(lodger_application_get_machines(assistant->application));
+        if (last) {
+                *last = '\0';
+                lodger_application_complain(gtk_window_get_transient_for(assistant->window), _("Some things were left out"), text);
+        }
+        gtk_widget_destroy(GTK_WIDGET(assistant->window));      /* frees the assistant */
+}
+
+static void import_machine(struct assistant *assistant, const char *path)
+{
+        char *file = g_filename_display_name(path), *name = launch_name_for(path);
+        const char *arguments[] = { "import", "--name", name, "--", path, NULL };
+
+        gtk_label_set_text(widget(assistant, "import_text"), file);
+        gtk_stack_set_visible_child_name(widget(assistant, "stack"), "import");
+        assistant->pulse = g_timeout_add(PULSE_MS, import_pulse, widget(assistant, "import_progress"));
+        tool_run(G_OBJECT(assistant->window), arguments, TOOL_BOUND, import_done, assistant);
+        g_free(name);
+        g_free(file);
+}
+
+/* -- Choosing one file ----------------------------------------------------------------------------------- */
+
+static void review(struct assistant *assistant, const char *path)
 {
         struct guess guess;
         char *name = launch_name_for(path), *file = g_filename_display_basename(path);
@@ -99,6 +146,14 @@ static void choose(struct assistant *assistant, const char *path)
         guess_clear(&guess);
         g_free(file);
         g_free(name);
+}
+
+static void choose(struct assistant *assistant, const char *path)
+{
+        if (import_is_definition(path))
+                import_machine(assistant, path);
+        else
+                review(assistant, path);
 }
 
 /* -- Making it ----------------------------------------------------------------------------------------- */

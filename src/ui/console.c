@@ -120,10 +120,10 @@ static gboolean lodger_console_key_press(GtkWidget *widget, GdkEventKey *event)
 static void grab_changed(LodgerDisplay *display, gboolean grabbed, LodgerConsole *console)
 {
         char *keys = preferences_get_string("release-keys");
-        char *text = g_strdup_printf(grabbed ? _("Press %s to let go of mouse and keyboard") : _("Click the screen to use the mouse; %s lets go"),
-                                     preferences_describe_keys(keys));
+        char *text = g_strdup_printf(grabbed ? _("Press %s to let go of mouse and keyboard") :
+                                     lodger_display_is_absolute(display) ? _("Press %s to send all keys to the machine") :
+                                     _("Click the screen to use the mouse; %s lets go"), preferences_describe_keys(keys));
 
-        (void)display;
         gtk_label_set_text(console->status_grab, text);
         if (grabbed)
                 gtk_style_context_add_class(gtk_widget_get_style_context(console->status), "grabbed");

@@ -5,82 +5,11 @@
 #include "base/i18n.h"
 #include "ui/console_private.h"
 #include "ui/launch.h"
+#include "ui/machine_actions.h"
 #include "ui/preferences.h"
 #include "ui/snapshot_dialog.h"
 
 /* -- Life of the machine -------------------------------------------------------------------------------- */
-
-static void action_pause(GSimpleAction *action, GVariant *state, gpointer opaque)
-{
-        LodgerConsole *console = opaque;
-
-        (void)action;                   /* its state follows the machine's */
-        lodger_machine_pause(console->machine, g_variant_get_boolean(state));
-}
-
-static void action_power_button(GSimpleAction *action, GVariant *parameter, gpointer opaque)
-{
-        LodgerConsole *console = opaque;
-
-        (void)action;
-        (void)parameter;
-        lodger_machine_stop(console->machine, FALSE);
-}
-
-struct question {
-        LodgerConsole *console;
-        void (*answer)(LodgerConsole *console);
-};
-
-static void question_answered(GtkDialog *dialog, gint response, struct question *question)
-{
-        if (response == GTK_RESPONSE_ACCEPT)
-                question->answer(question->console);
-        gtk_widget_destroy(GTK_WIDGET(dialog));
-}
-
-static void question_free(gpointer question, GClosure *closure)
-{
-        (void)closure;
-        g_free(question);
-}
-
-/* What loses the guest's unsaved work is asked about first. */
-static void ask(LodgerConsole *console, const char *title, const char *text, const char *button, void (*answer)(LodgerConsole *console))
-{
-        GtkWidget *dialog = gtk_message_dialog_new(GTK_WINDOW(console), GTK_DIALOG_MODAL | GTK_DIALOG_DESTROY_WITH_PARENT,
-                                                   GTK_MESSAGE_WARNING, GTK_BUTTONS_NONE, "%s", title);
-        struct question *question = g_new(struct question, 1);
-        GtkWidget *accept;
-
-        lodger_display_ungrab(console->display);
-        *question = (struct question){ console, answer };
-        gtk_message_dialog_format_secondary_text(GTK_MESSAGE_DIALOG(dialog), "%s", text);
-        gtk_dialog_add_button(GTK_DIALOG(dialog), _("_Cancel"), GTK_RESPONSE_CANCEL);
-        accept = gtk_dialog_add_button(GTK_DIALOG(dialog), button, GTK_RESPONSE_ACCEPT);
-        gtk_style_context_add_class(gtk_widget_get_style_context(accept), "destructive-action");
-        gtk_dialog_set_default_response(GTK_DIALOG(dialog), GTK_RESPONSE_CANCEL);
-        g_signal_connect_data(dialog, "response", G_CALLBACK(question_answered), question, question_free, 0);
-        gtk_window_present(GTK_WINDOW(dialog));
-}
-
-static void do_reset(LodgerConsole *console) { lodger_machine_reset(console->machine); }
-static void do_force_off(LodgerConsole *console) { lodger_machine_stop(console->machine, TRUE); }
-
-static void action_reset(GSimpleAction *action, GVariant *parameter, gpointer console)
-{
-        (void)action;
-        (void)parameter;
-        ask(console, _("Reset the machine?"), _("It starts anew at once; what its guest has not saved is lost."), _("_Reset"), do_reset);
-}
-
-static void action_force_off(GSimpleAction *action, GVariant *parameter, gpointer console)
-{
-        (void)action;
-        (void)parameter;
-        ask(console, _("Force the machine off?"), _("It ends at once; what its guest has not saved is lost."), _("_Force Off"),
-            do_force_off);
-}
 
 static void action_start_again(GSimpleAction *action, GVariant *parameter, gpointer opaque)
 {
@@ -167,11 +96,11 @@ static void action_screenshot(GSimpleAction *action, GVariant *parameter, gpoint
         g_free(path);
 }
 
-static void snapshot_taken(const char *problem, gpointer opaque)
+static void snapshot_taken(char *said, gboolean ok, gpointer opaque)
 {
-        char *text = problem ? g_strdup_printf(_("No snapshot was taken: %s"), problem) : g_strdup(_("A snapshot was taken."));
+        char *text = ok ? g_strdup(_("A snapshot was taken.")) : g_strdup_printf(_("No snapshot was taken: %s"), tool_problem(said));
 
-        console_tell(opaque, problem ? GTK_MESSAGE_WARNING : GTK_MESSAGE_INFO, text);
+        console_tell(opaque, ok ? GTK_MESSAGE_INFO : GTK_MESSAGE_WARNING, text);
         g_free(text);
 }
 
@@ -266,13 +195,7 @@ static void action_close(GSimpleAction *action, GVariant *parameter, gpointer co
         gtk_window_close(console);
 }
 
-static const char *const needs_machine[] = { "pause", "power-button", "reset", "force-off", "send-keys", "paste", "screenshot",
-                                             "insert-cd", "eject-cd" };
-
-static GSimpleAction *action_of(LodgerConsole *console, const char *name)
-{
-        return G_SIMPLE_ACTION(g_action_map_lookup_action(G_ACTION_MAP(console), name));
-}
+static const char *const needs_machine[] = { "send-keys", "paste", "screenshot", "insert-cd", "eject-cd" };
 
 void console_update_actions(LodgerConsole *console)
 {
@@ -280,12 +203,12 @@ void console_update_actions(LodgerConsole *console)
         const char *text = paused ? _("Resume") : _("Pause");
 
         for (gsize i = 0; i < G_N_ELEMENTS(needs_machine); i++)
-                g_simple_action_set_enabled(action_of(console, needs_machine[i]), lodger_machine_is_alive(console->machine));
-        g_simple_action_set_enabled(action_of(console, "start-again"), !lodger_machine_is_alive(console->machine));
-        g_simple_action_set_enabled(action_of(console, "take-snapshot"), lodger_machine_is_alive(console->machine) &&
+                g_simple_action_set_enabled(window_action(console, needs_machine[i]), lodger_machine_is_alive(console->machine));
+        g_simple_action_set_enabled(window_action(console, "start-again"), !lodger_machine_is_alive(console->machine));
+        g_simple_action_set_enabled(window_action(console, "take-snapshot"), lodger_machine_is_alive(console->machine) &&
                                     lodger_machine_is_defined(console->machine));
-        g_simple_action_set_enabled(action_of(console, "snapshots"), lodger_machine_is_defined(console->machine));
-        g_simple_action_set_state(action_of(console, "pause"), g_variant_new_boolean(paused));
+        g_simple_action_set_enabled(window_action(console, "snapshots"), lodger_machine_is_defined(console->machine));
+        machine_actions_update(GTK_APPLICATION_WINDOW(console));
         gtk_widget_set_tooltip_text(console->pause, text);
         atk_object_set_name(gtk_widget_get_accessible(console->pause), text);
 }
@@ -307,13 +230,11 @@ gboolean console_shortcut(LodgerDisplay *display, guint keyval, LodgerConsole *c
         return FALSE;
 }
 
+static LodgerMachine *machine_shown(GtkWindow *window) { return LODGER_CONSOLE(window)->machine; }
+
 void console_add_actions(LodgerConsole *console)
 {
         static const GActionEntry entries[] = {
-                { "pause", NULL, NULL, "false", action_pause, { 0 } },
-                { "power-button", action_power_button, NULL, NULL, NULL, { 0 } },
-                { "reset", action_reset, NULL, NULL, NULL, { 0 } },
-                { "force-off", action_force_off, NULL, NULL, NULL, { 0 } },
                 { "start-again", action_start_again, NULL, NULL, NULL, { 0 } },
                 { "send-keys", action_send_keys, "s", NULL, NULL, { 0 } },
                 { "paste", action_paste, NULL, NULL, NULL, { 0 } },
@@ -328,7 +249,8 @@ void console_add_actions(LodgerConsole *console)
         };
         char *scaling = preferences_get_string("scaling");
 
+        machine_actions_add(GTK_APPLICATION_WINDOW(console), machine_shown);
         g_action_map_add_action_entries(G_ACTION_MAP(console), entries, G_N_ELEMENTS(entries), console);
-        g_simple_action_set_state(action_of(console, "scaling"), g_variant_new_string(scaling));
+        g_simple_action_set_state(window_action(console, "scaling"), g_variant_new_string(scaling));
         g_free(scaling);
 }

@@ -23,6 +23,11 @@ static void move_pointer(LodgerDisplay *display, int right, int down, int wheel)
         lodger_machine_move_mouse(machine_of(display), right, down, wheel);
 }
 
+static void place_pointer(LodgerDisplay *display, int x, int y)
+{
+        lodger_machine_place_pointer(machine_of(display), (guint)x, (guint)y);
+}
+
 static void set_buttons(LodgerDisplay *display, guint buttons) { lodger_machine_set_buttons(machine_of(display), buttons); }
 
 /* -- From the machine ------------------------------------------------------------------------------ */
@@ -30,6 +35,11 @@ static void set_buttons(LodgerDisplay *display, guint buttons) { lodger_machine_
 static void screen_changed(LodgerMachine *machine, LodgerControlDisplay *display)
 {
         lodger_display_set_surface(LODGER_DISPLAY(display), lodger_machine_get_screen(machine));
+}
+
+static void machine_changed(LodgerMachine *machine, LodgerDisplay *display)
+{
+        lodger_display_set_absolute(display, lodger_machine_takes_places(machine));
 }
 
 static void screen_damaged(LodgerMachine *machine, guint x, guint y, guint width, guint height, LodgerDisplay *display)
@@ -62,6 +72,7 @@ static void lodger_control_display_class_init(LodgerControlDisplayClass *class)
         G_OBJECT_CLASS(class)->dispose = lodger_control_display_dispose;
         display->send_key = send_key;
         display->move_pointer = move_pointer;
+        display->place_pointer = place_pointer;
         display->set_buttons = set_buttons;
 }
 
@@ -74,7 +85,9 @@ GtkWidget *lodger_control_display_new(LodgerMachine *machine)
         display->machine = g_object_ref(machine);
         g_signal_connect(machine, "screen", G_CALLBACK(screen_changed), display);
         g_signal_connect(machine, "damage", G_CALLBACK(screen_damaged), display);
+        g_signal_connect(machine, "changed", G_CALLBACK(machine_changed), display);
         lodger_machine_watch(machine);
+        machine_changed(machine, LODGER_DISPLAY(display));
         screen_changed(machine, display);
         return GTK_WIDGET(display);
 }

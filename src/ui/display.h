@@ -54,6 +54,8 @@ void lodger_display_set_scaling(LodgerDisplay *display, LodgerScaling scaling);
 /* Names joined by '+', such as "ctrl+alt". */
 void lodger_display_set_release_keys(LodgerDisplay *display, const char *keys);
 gboolean lodger_display_is_grabbed(LodgerDisplay *display);
+/* Whether the pointer needs no grab; "grab-changed" comes when that changes, too. */
+gboolean lodger_display_is_absolute(LodgerDisplay *display);
 void lodger_display_ungrab(LodgerDisplay *display);
 /* Lets go of every key that is held. */
 void lodger_display_release_keys(LodgerDisplay *display);

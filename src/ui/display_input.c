@@ -74,6 +74,7 @@ static void send_movement(LodgerDisplay *widget, double right, double down, doub
 /* -- The grab ------------------------------------------------------------------------------------- */
 
 gboolean lodger_display_is_grabbed(LodgerDisplay *widget) { return display_of(widget)->grabbed; }
+gboolean lodger_display_is_absolute(LodgerDisplay *widget) { return display_of(widget)->absolute; }
 
 static gboolean can_warp(GtkWidget *widget)
 {
@@ -93,6 +94,17 @@ static void warp(LodgerDisplay *widget, GdkDevice *pointer)
         gdk_device_warp(pointer, gtk_widget_get_screen(GTK_WIDGET(widget)), x, y);
         display->last_x = x;
         display->last_y = y;
+}
+
+/* Where the guest draws its own pointer under the host's, the host's is a dot. */
+static void show_pointer(LodgerDisplay *widget)
+{
+        GdkWindow *window = gtk_widget_get_window(GTK_WIDGET(widget));
+        GdkCursor *dot = display_of(widget)->absolute ? gdk_cursor_new_for_display(gtk_widget_get_display(GTK_WIDGET(widget)), GDK_DOT) : NULL;
+
+        if (window)
+                gdk_window_set_cursor(window, dot);
+        g_clear_object(&dot);
 }
 
 static void grab(LodgerDisplay *widget, const GdkEvent *event)
@@ -133,8 +145,7 @@ void lodger_display_ungrab(LodgerDisplay *widget)
         lodger_display_release_keys(widget);
         send_buttons(widget, 0);
         gdk_seat_ungrab(gdk_display_get_default_seat(gtk_widget_get_display(GTK_WIDGET(widget))));
-        if (gtk_widget_get_window(GTK_WIDGET(widget)))
-                gdk_window_set_cursor(gtk_widget_get_window(GTK_WIDGET(widget)), NULL);
+        show_pointer(widget);
         g_signal_emit(widget, display_signals[DISPLAY_GRAB_CHANGED], 0, FALSE);
 }
 
@@ -144,6 +155,8 @@ void lodger_display_set_absolute(LodgerDisplay *widget, gboolean absolute)
                 return;
         lodger_display_ungrab(widget);
         display_of(widget)->absolute = absolute;
+        show_pointer(widget);
+        g_signal_emit(widget, display_signals[DISPLAY_GRAB_CHANGED], 0, FALSE);
 }
 
 static gboolean lodger_display_grab_broken(GtkWidget *widget, GdkEventGrabBroken *event)
@@ -324,6 +337,12 @@ static gboolean lodger_display_scroll(GtkWidget *widget, GdkEventScroll *event)
         return TRUE;
 }
 
+static void lodger_display_realize(GtkWidget *widget)
+{
+        GTK_WIDGET_CLASS(g_type_class_peek(GTK_TYPE_DRAWING_AREA))->realize(widget);
+        show_pointer(LODGER_DISPLAY(widget));
+}
+
 static void lodger_display_unmap(GtkWidget *widget)
 {
         lodger_display_ungrab(LODGER_DISPLAY(widget));
@@ -341,5 +360,6 @@ void display_class_init_input(GtkWidgetClass *class)
         class->motion_notify_event = lodger_display_motion;
         class->scroll_event = lodger_display_scroll;
         class->grab_broken_event = lodger_display_grab_broken;
+        class->realize = lodger_display_realize;
         class->unmap = lodger_display_unmap;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * guess.c - operating systems by the names of CDs.
+ * guess.c - operating systems by the names of CDs (guest_os_guess() has the words).
  *
  * ECMA-119 (ISO 9660) 8.4: the primary volume descriptor is sector 16; bytes 1 to 5 are "CD001", bytes 40 to 71 the
  * volume's name.
@@ -10,31 +10,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "library/guest_os.h"
 #include "ui/guess.h"
 
 enum { DESCRIPTOR = 16 * 2048, VOLUME_NAME = 40, VOLUME_NAME_BYTES = 32, IMAGES_MAX = 8, ENTRIES_MAX = 2000 };
-
-/* The first row with a word in the volume's or the file's name, in lower case. */
-static const struct { const char *word, *os; } words[] = {
-        { "amd64", "linux64" }, { "x86_64", "linux64" }, { "x86-64", "linux64" }, { "i386", "linux32" }, { "i686", "linux32" },
-        { "i586", "linux32" }, { "freedos", "dos" }, { "fd13", "dos" }, { "msdos", "dos" }, { "win98", "win9x" }, { "win95", "win9x" },
-        { "winme", "win9x" }, { "windows 98", "win9x" }, { "grtmp", "winxp" }, { "wxp", "winxp" }, { "winxp", "winxp" },
-        { "windows xp", "winxp" }, { "win2k", "winxp" }, { "cccoma", "win10" }, { "cpba", "win10" }, { "win10", "win10" },
-        { "win11", "win10" }, { "windows 1", "win10" }, { "debian", "linux64" }, { "ubuntu", "linux64" }, { "fedora", "linux64" },
-        { "arch", "linux64" }, { "opensuse", "linux64" }, { "mint", "linux64" }, { "alpine", "linux64" }, { "linux", "linux64" },
-};
-
-static const char *os_by_name(const char *name)
-{
-        char *lower = g_ascii_strdown(name, -1);
-        const char *os = NULL;
-
-        for (gsize i = 0; i < G_N_ELEMENTS(words) && !os; i++)
-                if (strstr(lower, words[i].word))
-                        os = words[i].os;
-        g_free(lower);
-        return os;
-}
 
 /* The volume's name without the blanks at its end; NULL: the file is no CD image. */
 static char *volume_name(const char *path)
@@ -60,9 +39,9 @@ void guess_file(const char *path, struct guess *guess)
         char *shown = g_filename_display_name(base);
 
         guess->installer = volume != NULL;
-        guess->os = volume ? os_by_name(volume) : NULL;
+        guess->os = volume ? guest_os_guess(volume) : NULL;
         if (!guess->os)
-                guess->os = os_by_name(shown);
+                guess->os = guest_os_guess(shown);
         if (!guess->os)
                 guess->os = "other";
         /* "ISOIMAGE" and the like are what tools write when nobody says anything. */

@@ -10,7 +10,7 @@
 #include "library/library.h"
 #include "ui/launch.h"
 
-enum { NAME_BYTES_MAX = 40, NUMBERS_MAX = 1000 };
+enum { NUMBERS_MAX = 1000 };
 
 const char *launch_program(void)
 {
@@ -46,27 +46,17 @@ static gboolean name_is_free(const char *name)
 
 char *launch_name_for(const char *path)
 {
-        char *base = g_path_get_basename(path), *dot = strrchr(base, '.');
-        GString *name = g_string_new(NULL);
-        char *result;
+        char *base = g_path_get_basename(path), *dot = strrchr(base, '.'), *name, *result;
 
         if (dot && dot > base)
                 *dot = '\0';
-        for (const char *at = base; *at && name->len < NAME_BYTES_MAX; at++)
-                if (g_ascii_isalnum(*at))
-                        g_string_append_c(name, *at);
-                else if (name->len && name->str[name->len - 1] != '-')
-                        g_string_append_c(name, strchr("._", *at) ? *at : '-');
-        while (name->len && !g_ascii_isalnum(name->str[name->len - 1]))
-                g_string_truncate(name, name->len - 1);
-        if (!name->len)
-                g_string_assign(name, "machine");
-        result = g_strdup(name->str);
+        name = library_name_from(base);
+        result = g_strdup(name);
         for (unsigned number = 2; !name_is_free(result) && number < NUMBERS_MAX; number++) {
                 g_free(result);
-                result = g_strdup_printf("%s-%u", name->str, number);
+                result = g_strdup_printf("%s-%u", name, number);
         }
-        g_string_free(name, TRUE);
+        g_free(name);
         g_free(base);
         return result;
 }

@@ -33,6 +33,8 @@ lodger_gtk_SOURCES = \
         src/ui/launch.h \
         src/ui/machine.c \
         src/ui/machine.h \
+        src/ui/machine_actions.c \
+        src/ui/machine_actions.h \
         src/ui/machine_calls.c \
         src/ui/machine_list.c \
         src/ui/machine_list.h \
@@ -51,7 +53,9 @@ lodger_gtk_SOURCES = \
         src/ui/snapshot_dialog.h \
         src/ui/snapshot_run.c \
         src/ui/thumbnail.c \
-        src/ui/thumbnail.h
+        src/ui/thumbnail.h \
+        src/ui/tool.c \
+        src/ui/tool.h
 nodist_lodger_gtk_SOURCES = src/ui/resources.c
 lodger_gtk_CPPFLAGS = $(AM_CPPFLAGS) $(GTK_CFLAGS) -DSCHEMADIR='"$(datadir)/glib-2.0/schemas"'
 lodger_gtk_LDADD = $(lodger_libs) $(GTK_LIBS)

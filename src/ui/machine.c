@@ -420,6 +420,11 @@ guint64 lodger_machine_get_memory(LodgerMachine *machine)
 }
 
 guint lodger_machine_get_cpus(LodgerMachine *machine) { return machine->proxy ? control_machine1_get_cpus(machine->proxy) : 0; }
+gboolean lodger_machine_takes_places(LodgerMachine *machine)
+{
+        return machine->proxy && control_machine1_get_takes_places(machine->proxy);
+}
+
 guint64 lodger_machine_get_uptime(LodgerMachine *machine) { return machine->uptime; }
 guint lodger_machine_get_load(LodgerMachine *machine) { return machine->load; }
 guint64 lodger_machine_get_resident(LodgerMachine *machine) { return machine->resident; }

@@ -58,6 +58,8 @@ guint64 lodger_machine_get_uptime(LodgerMachine *machine);      /* seconds, as o
 /* Host CPU it used between the last two polls, in percent of one CPU; resident memory in bytes. */
 guint lodger_machine_get_load(LodgerMachine *machine);
 guint64 lodger_machine_get_resident(LodgerMachine *machine);
+/* Whether the guest lets its pointer be placed. */
+gboolean lodger_machine_takes_places(LodgerMachine *machine);
 /* Counters as of the last poll while somebody watches, one a line; or NULL. */
 const char *lodger_machine_get_statistics(LodgerMachine *machine);
 /* Why it ended, for people, and whether that was in order; the path of its log, or NULL. */
@@ -83,6 +85,8 @@ void lodger_machine_set_key(LodgerMachine *machine, const char *key, gboolean do
 void lodger_machine_press_chord(LodgerMachine *machine, const char *chord);
 void lodger_machine_type(LodgerMachine *machine, const char *text);
 void lodger_machine_move_mouse(LodgerMachine *machine, int right, int down, int wheel);
+/* To a pixel of the guest's; only while lodger_machine_takes_places(). */
+void lodger_machine_place_pointer(LodgerMachine *machine, guint x, guint y);
 void lodger_machine_set_buttons(LodgerMachine *machine, guint buttons);
 void lodger_machine_insert(LodgerMachine *machine, const char *drive, const char *path);
 void lodger_machine_eject(LodgerMachine *machine, const char *drive, gboolean force);

@@ -90,7 +90,7 @@ void machine_calls_drop(LodgerMachine *machine)
 {
         g_queue_clear_full(&machine->queue, call_free);
         machine->unanswered = 0;
-        machine->moving = FALSE;
+        machine->moving = machine->placing = FALSE;
         machine->right = machine->down = machine->wheel = 0;
 }
 
@@ -148,6 +148,8 @@ void lodger_machine_eject(LodgerMachine *machine, const char *drive, gboolean fo
 
 /* -- The mouse ------------------------------------------------------------------------------------- */
 
+static void mouse_send(LodgerMachine *machine);
+
 static void mouse_answered(GObject *source, GAsyncResult *result, gpointer opaque)
 {
         GVariant *answer = g_dbus_proxy_call_finish(G_DBUS_PROXY(source), result, NULL);
@@ -156,10 +158,40 @@ static void mouse_answered(GObject *source, GAsyncResult *result, gpointer opaqu
         if (G_DBUS_PROXY(source) == G_DBUS_PROXY(machine->proxy)) {
                 machine->moving = FALSE;
                 if (answer)
-                        lodger_machine_move_mouse(machine, 0, 0, 0);
+                        mouse_send(machine);
         }
         g_clear_pointer(&answer, g_variant_unref);
         g_object_unref(machine);
+}
+
+/* What the place that waits is called with. */
+static GVariant *take_place(LodgerMachine *machine)
+{
+        machine->placing = FALSE;
+        return g_variant_new("(uu)", machine->place_x, machine->place_y);
+}
+
+/* One call at a time; what comes meanwhile is summed up, of places the last one counts. */
+static void mouse_send(LodgerMachine *machine)
+{
+        GVariant *arguments;
+        const char *method;
+
+        if (!machine->proxy || machine->moving)
+                return;
+        if (machine->placing) {
+                method = "PlaceMouse";
+                arguments = take_place(machine);
+        } else if (machine->right || machine->down || machine->wheel) {
+                method = "MoveMouse";
+                arguments = g_variant_new("(iii)", machine->right, machine->down, machine->wheel);
+                machine->right = machine->down = machine->wheel = 0;
+        } else {
+                return;
+        }
+        machine->moving = TRUE;
+        g_dbus_proxy_call(G_DBUS_PROXY(machine->proxy), method, arguments, G_DBUS_CALL_FLAGS_NONE, -1, machine->cancellable,
+                          mouse_answered, g_object_ref(machine));
 }
 
 void lodger_machine_move_mouse(LodgerMachine *machine, int right, int down, int wheel)
@@ -169,17 +201,22 @@ void lodger_machine_move_mouse(LodgerMachine *machine, int right, int down, int 
         machine->right += right;
         machine->down += down;
         machine->wheel += wheel;
-        if (machine->moving || !(machine->right || machine->down || machine->wheel))
-                return;
-        machine->moving = TRUE;
-        g_dbus_proxy_call(G_DBUS_PROXY(machine->proxy), "MoveMouse",
-                          g_variant_new("(iii)", machine->right, machine->down, machine->wheel), G_DBUS_CALL_FLAGS_NONE, -1,
-                          machine->cancellable, mouse_answered, g_object_ref(machine));
-        machine->right = machine->down = machine->wheel = 0;
+        mouse_send(machine);
+}
+
+void lodger_machine_place_pointer(LodgerMachine *machine, guint x, guint y)
+{
+        machine->place_x = x;
+        machine->place_y = y;
+        machine->placing = TRUE;
+        mouse_send(machine);
 }
 
 void lodger_machine_set_buttons(LodgerMachine *machine, guint buttons)
 {
+        /* A click is where the pointer is now. */
+        if (machine->placing)
+                machine_call(machine, "PlaceMouse", take_place(machine));
         machine_call(machine, "SetMouseButtons", g_variant_new("(u)", buttons));
 }
 

@@ -38,8 +38,9 @@ struct _LodgerMachine {
         GQueue queue;                   /* of struct call *, waiting */
         guint unanswered;
         int right, down, wheel;         /* movement that waits for the call before */
-        gboolean moving, buttons_known;
-        guint buttons;
+        gboolean placing;               /* so does a place */
+        guint place_x, place_y;
+        gboolean moving;
 
         /* -- Screen -- */
         guint watchers;

@@ -10,6 +10,7 @@
 #include "base/i18n.h"
 #include "library/library.h"
 #include "ui/assistant.h"
+#include "ui/machine_actions.h"
 #include "ui/machine_row.h"
 #include "ui/manager.h"
 #include "ui/settings_dialog.h"
@@ -112,10 +113,7 @@ static void details_add_definition(LodgerManager *manager, int *row)
         definition_free(definition);
 }
 
-static GSimpleAction *action_of(LodgerManager *manager, const char *name)
-{
-        return G_SIMPLE_ACTION(g_action_map_lookup_action(G_ACTION_MAP(manager), name));
-}
+static LodgerMachine *machine_shown(GtkWindow *window) { return LODGER_MANAGER(window)->machine; }
 
 static void remove_detail(GtkWidget *widget, gpointer unused)
 {
@@ -133,22 +131,18 @@ static void update_details(LodgerManager *manager)
         gboolean orderly;
         int row = 0;
 
-        g_simple_action_set_enabled(action_of(manager, "start"), machine && !alive && !busy &&
+        g_simple_action_set_enabled(window_action(manager, "start"), machine && !alive && !busy &&
                                     (defined || lodger_machine_get_command(machine)));
-        g_simple_action_set_enabled(action_of(manager, "show"), alive || busy);
-        g_simple_action_set_enabled(action_of(manager, "pause"), alive);
-        g_simple_action_set_enabled(action_of(manager, "power-button"), alive);
-        g_simple_action_set_enabled(action_of(manager, "force-off"), alive);
-        g_simple_action_set_enabled(action_of(manager, "settings"), defined);
-        g_simple_action_set_enabled(action_of(manager, "snapshots"), defined);
-        g_simple_action_set_enabled(action_of(manager, "delete"), defined && !alive && !busy);
+        g_simple_action_set_enabled(window_action(manager, "show"), alive || busy);
+        machine_actions_update(GTK_APPLICATION_WINDOW(manager));
+        g_simple_action_set_enabled(window_action(manager, "settings"), defined);
+        g_simple_action_set_enabled(window_action(manager, "snapshots"), defined);
+        g_simple_action_set_enabled(window_action(manager, "delete"), defined && !alive && !busy);
         gtk_stack_set_visible_child_name(manager->start_stack, alive || busy ? "show" : "start");
         gtk_container_foreach(GTK_CONTAINER(manager->details), remove_detail, NULL);
         lodger_thumbnail_set_machine(LODGER_THUMBNAIL(manager->picture), machine);
         if (!machine)
                 return;
-        g_simple_action_set_state(action_of(manager, "pause"),
-                                  g_variant_new_boolean(lodger_machine_get_state(machine) == LODGER_MACHINE_PAUSED));
         gtk_label_set_text(manager->name, lodger_machine_get_name(machine));
         end = lodger_machine_get_end(machine, &orderly);
         gtk_label_set_text(manager->state, end && !alive ? end : lodger_machine_describe_state(machine));
@@ -180,7 +174,7 @@ static void open_machine(LodgerManager *manager)
 {
         if (!manager->machine)
                 return;
-        if (g_action_get_enabled(G_ACTION(action_of(manager, "start"))))
+        if (g_action_get_enabled(G_ACTION(window_action(manager, "start"))))
                 lodger_application_start(manager->application, manager->machine, GTK_WINDOW(manager));
         else
                 lodger_application_show_console(manager->application, manager->machine);
@@ -227,102 +221,26 @@ static void action_start(GSimpleAction *action, GVariant *parameter, gpointer ma
         open_machine(manager);
 }
 
-static void action_pause(GSimpleAction *action, GVariant *state, gpointer opaque)
+static void do_delete(GtkWindow *window, LodgerMachine *machine)
 {
-        LodgerManager *manager = opaque;
-
-        (void)action;
-        lodger_machine_pause(manager->machine, g_variant_get_boolean(state));
-}
-
-static void action_power_button(GSimpleAction *action, GVariant *parameter, gpointer opaque)
-{
-        LodgerManager *manager = opaque;
-
-        (void)action;
-        (void)parameter;
-        lodger_machine_stop(manager->machine, FALSE);
-}
-
-/* A question about a machine, which another may be selected instead of by the time it is answered. */
-struct question {
-        LodgerManager *manager;
-        LodgerMachine *machine;
-        void (*answer)(LodgerManager *manager, LodgerMachine *machine);
-};
-
-static void question_answered(GtkDialog *dialog, gint response, struct question *question)
-{
-        LodgerManager *manager = question->manager;
-        LodgerMachine *machine = g_object_ref(question->machine);
-        void (*answer)(LodgerManager *manager, LodgerMachine *machine) = question->answer;
-
-        gtk_widget_destroy(GTK_WIDGET(dialog));         /* frees the question */
-        if (response == GTK_RESPONSE_ACCEPT)
-                answer(manager, machine);
-        g_object_unref(machine);
-}
-
-static void question_free(gpointer opaque, GClosure *closure)
-{
-        struct question *question = opaque;
-
-        (void)closure;
-        g_object_unref(question->machine);
-        g_free(question);
-}
-
-static void ask(LodgerManager *manager, const char *format, const char *text, const char *button,
-                void (*answer)(LodgerManager *manager, LodgerMachine *machine))
-{
-        char *title = g_strdup_printf(format, lodger_machine_get_name(manager->machine));
-        GtkWidget *dialog = gtk_message_dialog_new(GTK_WINDOW(manager), GTK_DIALOG_MODAL | GTK_DIALOG_DESTROY_WITH_PARENT,
-                                                   GTK_MESSAGE_WARNING, GTK_BUTTONS_NONE, "%s", title);
-        struct question *question = g_new(struct question, 1);
-        GtkWidget *accept;
-
-        *question = (struct question){ manager, g_object_ref(manager->machine), answer };
-        gtk_message_dialog_format_secondary_text(GTK_MESSAGE_DIALOG(dialog), "%s", text);
-        gtk_dialog_add_button(GTK_DIALOG(dialog), _("_Cancel"), GTK_RESPONSE_CANCEL);
-        accept = gtk_dialog_add_button(GTK_DIALOG(dialog), button, GTK_RESPONSE_ACCEPT);
-        gtk_style_context_add_class(gtk_widget_get_style_context(accept), "destructive-action");
-        gtk_dialog_set_default_response(GTK_DIALOG(dialog), GTK_RESPONSE_CANCEL);
-        g_signal_connect_data(dialog, "response", G_CALLBACK(question_answered), question, question_free, 0);
-        gtk_window_present(GTK_WINDOW(dialog));
-        g_free(title);
-}
-
-static void do_force_off(LodgerManager *manager, LodgerMachine *machine)
-{
-        (void)manager;
-        lodger_machine_stop(machine, TRUE);
-}
-
-static void do_delete(LodgerManager *manager, LodgerMachine *machine)
-{
+        LodgerManager *manager = LODGER_MANAGER(window);
         GError *error = NULL;
 
         if (library_delete(lodger_machine_get_name(machine), &error)) {
                 lodger_machine_list_remove(lodger_application_get_machines(manager->application), machine);
                 return;
         }
-        lodger_application_complain(GTK_WINDOW(manager), _("The machine was not deleted"), error->message);
+        lodger_application_complain(window, _("The machine was not deleted"), error->message);
         g_error_free(error);
-}
-
-static void action_force_off(GSimpleAction *action, GVariant *parameter, gpointer manager)
-{
-        (void)action;
-        (void)parameter;
-        ask(manager, _("Force “%s” off?"), _("It ends at once; what its guest has not saved is lost."), _("_Force Off"), do_force_off);
 }
 
 static void action_delete(GSimpleAction *action, GVariant *parameter, gpointer manager)
 {
         (void)action;
         (void)parameter;
-        ask(manager, _("Delete “%s”?"), _("Its definition, its snapshots and the disks made for it are removed for good. "
-                                         "Images that lie elsewhere stay."), _("_Delete"), do_delete);
+        machine_ask(manager, machine_shown(manager), _("Delete “%s”?"),
+                    _("Its definition, its snapshots and the disks made for it are removed for good. Images that lie elsewhere stay."),
+                    _("_Delete"), do_delete);
 }
 
 static void action_settings(GSimpleAction *action, GVariant *parameter, gpointer opaque)
@@ -353,7 +271,7 @@ static void action_search(GSimpleAction *action, GVariant *state, gpointer opaqu
 
 static void search_mode_changed(LodgerManager *manager)
 {
-        g_simple_action_set_state(action_of(manager, "search"),
+        g_simple_action_set_state(window_action(manager, "search"),
                                   g_variant_new_boolean(gtk_search_bar_get_search_mode(manager->search_bar)));
 }
 
@@ -429,15 +347,13 @@ static void lodger_manager_init(LodgerManager *manager)
         static const GActionEntry entries[] = {
                 { "start", action_start, NULL, NULL, NULL, { 0 } },
                 { "show", action_start, NULL, NULL, NULL, { 0 } },
-                { "pause", NULL, NULL, "false", action_pause, { 0 } },
-                { "power-button", action_power_button, NULL, NULL, NULL, { 0 } },
-                { "force-off", action_force_off, NULL, NULL, NULL, { 0 } },
                 { "settings", action_settings, NULL, NULL, NULL, { 0 } },
                 { "snapshots", action_snapshots, NULL, NULL, NULL, { 0 } },
                 { "delete", action_delete, NULL, NULL, NULL, { 0 } },
                 { "search", NULL, NULL, "false", action_search, { 0 } },
         };
 
+        machine_actions_add(GTK_APPLICATION_WINDOW(manager), machine_shown);
         g_action_map_add_action_entries(G_ACTION_MAP(manager), entries, G_N_ELEMENTS(entries), manager);
         gtk_widget_init_template(GTK_WIDGET(manager));
         manager->picture = lodger_thumbnail_new(PICTURE_WIDTH, PICTURE_HEIGHT);

@@ -155,14 +155,14 @@ static gboolean pulse(gpointer progress)
         return G_SOURCE_CONTINUE;
 }
 
-static void done(const char *problem, gpointer opaque)
+static void done(char *text, gboolean ok, gpointer opaque)
 {
         struct snapshots *snapshots = opaque;
 
         g_clear_handle_id(&snapshots->pulse, g_source_remove);
         gtk_widget_hide(widget(snapshots, "progress"));
-        gtk_label_set_text(widget(snapshots, "complaint"), problem ? problem : "");
-        gtk_widget_set_visible(widget(snapshots, "complaint"), problem != NULL);
+        gtk_label_set_text(widget(snapshots, "complaint"), ok ? "" : tool_problem(text));
+        gtk_widget_set_visible(widget(snapshots, "complaint"), !ok);
         read_list(snapshots);
 }
 

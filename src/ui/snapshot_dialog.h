@@ -5,13 +5,12 @@
 
 #include <gtk/gtk.h>
 #include "ui/machine.h"
+#include "ui/tool.h"
 
 void snapshot_dialog_show(GtkWindow *parent, LodgerMachine *machine);
 
-/* problem: NULL: it was done. */
-typedef void (*snapshot_done)(const char *problem, gpointer opaque);
 /* `lodger snapshot VERB MACHINE NAME`, answered later, and not at all when owner is gone by then. */
-void snapshot_run(GObject *owner, const char *verb, LodgerMachine *machine, const char *name, snapshot_done done, gpointer opaque);
+void snapshot_run(GObject *owner, const char *verb, LodgerMachine *machine, const char *name, tool_done done, gpointer opaque);
 /* A name for a snapshot taken now; caller frees. */
 char *snapshot_name_now(void);
 

@@ -3,6 +3,7 @@
 noinst_PROGRAMS += tests/cli/deny
 tests_cli_deny_SOURCES = tests/cli/deny.c
 
+test_scripts += tests/cli/check-import
 if HAVE_M32
 test_scripts += tests/check-run tests/cli/check-bad-input tests/cli/check-clone tests/cli/check-named tests/cli/check-snapshot
 check_DATA += tests/cli/actor.elf

@@ -132,7 +132,9 @@ def applications():
         return []
 
 
-def nodes(role=None, name=None, showing=False):
+def nodes(role=None, name=None, showing=False, ready=False):
+    """Nodes by role (or roles) and name; showing: that are on a screen; ready: and that can be used now."""
+    states = [pyatspi.STATE_SHOWING] * (showing or ready) + [pyatspi.STATE_SENSITIVE] * ready
     for app in applications():
         for node in walk(app):
             try:
@@ -140,7 +142,8 @@ def nodes(role=None, name=None, showing=False):
                     continue
                 if name is not None and node.name != name:
                     continue
-                if showing and not node.getState().contains(pyatspi.STATE_SHOWING):
+                state = node.getState() if states else None
+                if not all(state.contains(wanted) for wanted in states):
                     continue
                 yield node
             except Exception:
@@ -160,13 +163,33 @@ def shows(text):
     return wait("text “%s”, not %s" % (text, texts()), lambda: any(text in shown for shown in texts()))
 
 
-def press(role, name):
-    find(role, name).queryAction().doAction(0)
+def press(role, name, within=None):
+    """Presses a button or menu item as soon as it can be pressed; within: of this dialog."""
+    def ready():
+        for node in nodes(role, name, ready=True):
+            if within is None or any(node == other for other in walk(within)):
+                return node
+        return None
+
+    wait("%s “%s” can be pressed" % (role, name), ready).queryAction().doAction(0)
 
 
 def place(node):
     extents = node.queryComponent().getExtents(pyatspi.DESKTOP_COORDS)
     return extents.x, extents.y, extents.width, extents.height
+
+
+def click(role, name, where=lambda node, name: node.name == name):
+    """Clicks what is shown under a name with the mouse, once it lies still."""
+    seen = []
+
+    def still():
+        node = next((node for node in nodes(role, ready=True) if where(node, name)), None)
+        seen.append(place(node) if node else None)
+        return len(seen) > 1 and seen[-1] and seen[-1] == seen[-2] and seen[-1][2] > 0 and seen[-1]
+
+    x, y, width, height = wait("%s “%s” lies still" % (role, name), still)
+    xdotool("mousemove", str(x + width // 2), str(y + height // 2), "click", "1")
 
 
 def screen_colours():

@@ -2,20 +2,13 @@
 """manager.py - the manager window of lodger-gtk and what it opens."""
 import os
 
-import pyatspi
-
-from desktop import BUTTONS, Failure, find, has_line, lodger, main, nodes, place, press, shows, texts, wait, walk, xdotool
+from desktop import BUTTONS, Failure, click, find, has_line, lodger, main, nodes, place, press, shows, texts, wait, xdotool
 
 GUEST = os.path.join(os.environ["top_builddir"], "tests/control/echo.elf")
 
 
 def rows():
     return [node.name for node in nodes("list item", showing=True)]
-
-
-def click(node):
-    x, y, width, height = place(node)
-    xdotool("mousemove", str(x + width // 2), str(y + height // 2), "click", "1")
 
 
 def set_text(name, text):
@@ -33,7 +26,7 @@ def test_assistant(desktop):
         file.write(bytes(16 * 2048) + descriptor + bytes(3 * 2048))
     gtk = desktop.gtk()
     press("push button", "New Machine…")
-    click(find("list item", "Debian 12.5.0 amd64 n"))
+    click("list item", "Debian 12.5.0 amd64 n")
     press("push button", "Create")
     wait("the machine is listed", lambda: "some" in rows(), gtk)
     definition = desktop.path("XDG_DATA_HOME/lodger/machines/some/definition")
@@ -53,6 +46,29 @@ def test_assistant(desktop):
     press(BUTTONS, "Delete…")
     press("push button", "Delete")
     wait("the machine is gone", lambda: "some" not in rows() and not os.path.exists(definition), gtk)
+
+
+def test_import(desktop):
+    """A machine that another program has defined, by its file on the command line."""
+    with open(desktop.path("box.ovf"), "w") as file:
+        file.write("""<Envelope><References><File id="f" href="disk.img"/></References>
+            <DiskSection><Disk diskId="d" fileRef="f" capacity="1"/></DiskSection>
+            <VirtualSystem id="box"><OperatingSystemSection/><VirtualHardwareSection>
+            <Item><HostResource>/disk/d</HostResource><ResourceType>17</ResourceType></Item>
+            </VirtualHardwareSection></VirtualSystem></Envelope>""")
+    with open(desktop.path("disk.img"), "wb") as file:
+        file.write(bytes(1 << 20))
+    gtk = desktop.gtk(desktop.path("box.ovf"))
+    wait("the machine is listed", lambda: rows() == ["box"], gtk)
+    if not os.path.exists(desktop.path("XDG_DATA_HOME/lodger/machines/box/disk0.qcow2")):
+        raise Failure("the disk was not copied")
+    # One that cannot be read says why.
+    os.remove(desktop.path("disk.img"))
+    second = desktop.gtk(desktop.path("box.ovf"))
+    wait("the second start ends", lambda: second.poll() is not None)
+    shows("No such file")
+    press("push button", "Cancel")
+    wait("the window is closed", lambda: not any("No such file" in text for text in texts()))
 
 
 def test_life(desktop):
@@ -79,7 +95,7 @@ def test_life(desktop):
     # From outside, to its end.
     lodger("stop", "--force", "elsewhere")
     wait("the machine has ended", lambda: "elsewhere" not in lodger("list"))
-    click(find("list item", "lively"))
+    click("list item", "lively")
     press("toggle button", "More Actions")
     press(BUTTONS, "Press the Power Button")
     wait("the guest has noticed", lambda: has_line(console, "power button"))
@@ -122,19 +138,18 @@ def test_snapshots(desktop):
     shows("No Snapshots Yet")
     set_text("Name of a new snapshot", "one")
     press("push button", "Take a Snapshot")
-    cell = wait("it is in the tree", lambda: next((node for node in nodes("table cell", showing=True) if "one" in (node.name or "")), None))
+    named = lambda node, name: name in (node.name or "")
+    click("table cell", "one", named)
     if "one" not in lodger("snapshot", "list", "kept"):
         raise Failure("the command line does not know it")
-    click(cell)
     press("push button", "Restore")
-    wait("that is done", lambda: find("push button", "Restore").getState().contains(pyatspi.STATE_SENSITIVE))
+    wait("that is done", lambda: next(nodes("push button", "Restore", ready=True), None))
     if "running" not in lodger("list"):
         raise Failure("the machine does not run")
-    click(next(node for node in nodes("table cell", showing=True) if "one" in (node.name or "")))
+    click("table cell", "one", named)
     press("push button", "Delete")
     shows("Delete the snapshot “one”?")
-    dialog = wait("the question", lambda: next(nodes(("alert", "dialog"), showing=True), None))
-    next(node for node in walk(dialog) if node.getRoleName() == "push button" and node.name == "Delete").queryAction().doAction(0)
+    press("push button", "Delete", wait("the question", lambda: next(nodes(("alert", "dialog"), showing=True), None)))
     shows("No Snapshots Yet")
 
 
@@ -173,4 +188,4 @@ def test_languages(desktop):
         wait("it is gone", lambda: not list(nodes("frame")))
 
 
-main(test_assistant, test_life, test_windows, test_snapshots, test_languages)
+main(test_assistant, test_import, test_life, test_windows, test_snapshots, test_languages)

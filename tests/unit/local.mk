@@ -234,6 +234,7 @@ if HAVE_CHECK
 check_PROGRAMS += \
         tests/unit/test_ahci \
         tests/unit/test_disk_spec \
+        tests/unit/test_tablet \
         tests/unit/test_virtio \
         tests/unit/test_virtio_devices
 endif
@@ -248,5 +249,15 @@ tests_unit_test_virtio_devices_SOURCES = tests/unit/test_virtio_devices.c tests/
         tests/unit/unit.h
 tests_unit_test_virtio_devices_LDADD = $(test_libs)
 
+tests_unit_test_tablet_SOURCES = tests/unit/test_tablet.c tests/unit/virtio_driver.h tests/unit/board_fixture.h tests/unit/unit.h
+tests_unit_test_tablet_LDADD = $(test_libs)
+
 tests_unit_test_virtio_SOURCES = tests/unit/test_virtio.c tests/unit/virtio_driver.h tests/unit/board_fixture.h tests/unit/unit.h
 tests_unit_test_virtio_LDADD = $(test_libs)
+
+# Machines of other programs.
+if HAVE_CHECK
+check_PROGRAMS += tests/unit/test_import
+endif
+tests_unit_test_import_SOURCES = tests/unit/test_import.c tests/unit/unit.h
+tests_unit_test_import_LDADD = $(test_libs)

@@ -8,6 +8,8 @@
 
 /* The option ROM behind the expansion ROM BAR, before device_start(); without one firmware shows nothing. */
 void vga_set_rom(struct device *device, GBytes *rom);
+/* The size of the picture now; false: there is none. */
+bool vga_get_size(struct device *device, unsigned *width, unsigned *height);
 /* Brings the surface up to date.  True when it changed: its damage says where. */
 bool vga_render(struct device *device, struct surface *surface);
 /* The screen as text, as shown; false in graphics modes and while the screen is blank. */

@@ -204,6 +204,11 @@ static bool vga_size(const struct vga *vga, unsigned *width, unsigned *height)
         return *width >= 64 && *height >= 32;
 }
 
+bool vga_get_size(struct device *device, unsigned *width, unsigned *height)
+{
+        return vga_size((struct vga *)device, width, height) && *width && *height;
+}
+
 bool vga_render(struct device *device, struct surface *surface)
 {
         struct vga *vga = (struct vga *)device;

@@ -17,6 +17,9 @@ enum { EVENTS_MAX = 64 * 1024, CHORD_KEYS_MAX = 8, NAME_BYTES_MAX = 16 };
 struct input {
         struct input_keyboard keyboard;
         struct input_mouse mouse;
+        struct input_tablet tablet;
+        void (*listening_changed)(void *opaque);
+        void *listening_opaque;
         GQueue events;                  /* of event_pack() */
         struct timer timer;             /* set while events wait */
         unsigned buttons;               /* enum input_button, held */
@@ -199,10 +202,25 @@ enum input_result input_type_text(struct input *input, const char *text, size_t 
         return INPUT_OK;
 }
 
+bool input_takes_places(const struct input *input)
+{
+        return input->tablet.is_listening && input->tablet.is_listening(input->tablet.opaque);
+}
+
 void input_move_mouse(struct input *input, int right, int down, int wheel)
 {
+        bool tablet = input_takes_places(input);
+
+        if (tablet)
+                input->tablet.move(input->tablet.opaque, 0, 0, wheel, input->buttons);
         if (input->mouse.move)
-                input->mouse.move(input->mouse.opaque, right, down, wheel, input->buttons);
+                input->mouse.move(input->mouse.opaque, right, down, tablet ? 0 : wheel, tablet ? 0 : input->buttons);
+}
+
+void input_place_pointer(struct input *input, unsigned x, unsigned y)
+{
+        if (input_takes_places(input))
+                input->tablet.place(input->tablet.opaque, x, y);
 }
 
 void input_set_buttons(struct input *input, unsigned buttons)
@@ -215,6 +233,20 @@ void input_set_buttons(struct input *input, unsigned buttons)
 
 void input_connect_keyboard(struct input *input, const struct input_keyboard *keyboard) { input->keyboard = *keyboard; }
 void input_connect_mouse(struct input *input, const struct input_mouse *mouse) { input->mouse = *mouse; }
+
+void input_connect_tablet(struct input *input, const struct input_tablet *tablet) { input->tablet = *tablet; }
+
+void input_listening_changed(struct input *input)
+{
+        if (input->listening_changed)
+                input->listening_changed(input->listening_opaque);
+}
+
+void input_watch_listening(struct input *input, void (*changed)(void *opaque), void *opaque)
+{
+        input->listening_changed = changed;
+        input->listening_opaque = opaque;
+}
 
 void input_forget(struct input *input)
 {

@@ -5,7 +5,8 @@
  * Keys are named by what is printed on a US keyboard and queued here, because a device's own buffer
  * is small and a guest that polls is slow: an event is handed over when the keyboard has room, at
  * typing speed in the guest's own time.  Mouse movement is handed over at once; the mouse sums up
- * what its guest does not collect.
+ * what its guest does not collect.  A tablet whose guest listens gets buttons and wheel in the mouse's stead, so that the
+ * guest sees each press once.
  *
  * Every function is called with the machine lock held.
  */
@@ -82,11 +83,27 @@ struct input_mouse {
         void *opaque;
 };
 
+/* A pointer that goes where it is put. */
+enum { INPUT_PLACE_MAX = 32767 };
+
+struct input_tablet {
+        /* Whether the guest drives it. */
+        bool (*is_listening)(void *opaque);
+        /* From left to right and from top to bottom, 0 to INPUT_PLACE_MAX. */
+        void (*place)(void *opaque, unsigned x, unsigned y);
+        /* As of a mouse: wheel and buttons alone. */
+        void (*move)(void *opaque, int right, int down, int wheel, unsigned buttons);
+        void *opaque;
+};
+
 struct input;
 
 /* The device that was connected last gets the events. */
 void input_connect_keyboard(struct input *input, const struct input_keyboard *keyboard);
 void input_connect_mouse(struct input *input, const struct input_mouse *mouse);
+void input_connect_tablet(struct input *input, const struct input_tablet *tablet);
+/* The guest of the tablet has begun or ceased to listen. */
+void input_listening_changed(struct input *input);
 
 /* -- For the machine and its front ends -------------------------------------------------------- */
 
@@ -104,5 +121,11 @@ enum input_result input_press_chord(struct input *input, const char *chord);
 enum input_result input_type_text(struct input *input, const char *text, size_t *bad);
 void input_move_mouse(struct input *input, int right, int down, int wheel);
 void input_set_buttons(struct input *input, unsigned buttons);
+/* Whether the guest takes places. */
+bool input_takes_places(const struct input *input);
+/* 0 to INPUT_PLACE_MAX each; nothing happens when the guest takes none. */
+void input_place_pointer(struct input *input, unsigned x, unsigned y);
+/* changed is called when input_takes_places() may have another answer. */
+void input_watch_listening(struct input *input, void (*changed)(void *opaque), void *opaque);
 
 #endif

@@ -41,11 +41,12 @@
 #include "base/i18n.h"
 #include "machine/pci.h"
 
-enum { VIRTIO_QUEUES_MAX = 16, VIRTIO_QUEUE_SIZE_MAX = 1024, VIRTIO_SEGMENTS_MAX = 1024, VIRTIO_CONFIG_BYTES = 64 };
+enum { VIRTIO_QUEUES_MAX = 16, VIRTIO_QUEUE_SIZE_MAX = 1024, VIRTIO_SEGMENTS_MAX = 1024, VIRTIO_CONFIG_BYTES = 136 };
 
 /* Device types (chapter 5). */
 enum virtio_type {
         VIRTIO_NET = 1, VIRTIO_BLOCK = 2, VIRTIO_CONSOLE = 3, VIRTIO_ENTROPY = 4, VIRTIO_BALLOON = 5, VIRTIO_SCSI = 8,
+        VIRTIO_INPUT = 18,
 };
 
 /* Feature bits of the transport and the rings (chapter 6); devices offer bits 0-23 and 50-63. */
