@@ -11,3 +11,4 @@ test_scripts += \
         tests/check-uefi
 EXTRA_DIST += tests/gpr-allowed
 EXTRA_DIST += tests/soak/churn
+EXTRA_DIST += tests/gpr-allowed tests/soak/net tests/soak/networks

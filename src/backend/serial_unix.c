@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "backend/serial.h"
+#include "base/socket.h"
 
 struct listener {
         int fd, client;                 /* client -1: nobody */
@@ -61,22 +62,6 @@ static void unix_hung_up(struct serial_backend *backend)
         unix_wait_for_client(backend);
 }
 
-/* A socket file that nobody listens on is left over from a process that died. */
-static void unix_remove_stale(const struct sockaddr_un *address)
-{
-        struct stat status;
-        int fd;
-
-        if (lstat(address->sun_path, &status) < 0 || !S_ISSOCK(status.st_mode))
-                return;
-        fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-        if (fd < 0)
-                return;
-        if (connect(fd, (const struct sockaddr *)address, sizeof(*address)) < 0 && errno == ECONNREFUSED)
-                unlink(address->sun_path);
-        close(fd);
-}
-
 static bool unix_open(struct serial_backend *backend, const char *path, GError **error)
 {
         struct sockaddr_un address = { .sun_family = AF_UNIX };
@@ -89,7 +74,8 @@ static bool unix_open(struct serial_backend *backend, const char *path, GError *
                 return false;
         }
         strcpy(address.sun_path, path);
-        unix_remove_stale(&address);
+        if (socket_is_left_over(&address))
+                unlink(path);
         fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
         if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 || listen(fd, 1) < 0 || stat(path, &status) < 0) {
                 int saved = errno;

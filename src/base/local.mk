@@ -5,6 +5,8 @@ lodger_core_SOURCES += \
         src/base/i18n.h \
         src/base/log.c \
         src/base/log.h \
+        src/base/socket.c \
+        src/base/socket.h \
         src/base/state.c \
         src/base/state.h \
         src/base/symbols.c \

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "base/i18n.h"
+#include "base/socket.h"
 #include "control/place.h"
 
 enum { LOCK_TRIES = 40, LOCK_WAIT_US = 50 * 1000, BACKLOG = 256 };
@@ -127,23 +128,6 @@ static bool socket_fails(const char *path, int number, GError **error)
         return false;
 }
 
-/* Whether a socket lies at address that nobody listens to. */
-static bool is_left_over(const struct sockaddr_un *address)
-{
-        struct stat info;
-        int fd, result, number;
-
-        if (lstat(address->sun_path, &info) < 0 || !S_ISSOCK(info.st_mode))
-                return false;
-        fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-        if (fd < 0)
-                return false;
-        result = connect(fd, (const struct sockaddr *)address, sizeof(*address));
-        number = errno;
-        close(fd);
-        return result < 0 && number == ECONNREFUSED;
-}
-
 bool place_clean(const char *path)
 {
         struct sockaddr_un address;
@@ -153,7 +137,7 @@ bool place_clean(const char *path)
         if (!address_of(path, &address, NULL))
                 return false;
         lock = folder_lock(path);
-        gone = access(path, F_OK) < 0 || (is_left_over(&address) && unlink(path) == 0);
+        gone = access(path, F_OK) < 0 || (socket_is_left_over(&address) && unlink(path) == 0);
         folder_unlock(lock);
         return gone;
 }
@@ -166,7 +150,7 @@ static bool socket_bind(int fd, const struct sockaddr_un *address, GError **erro
                 return true;
         if (errno != EADDRINUSE)
                 return socket_fails(path, errno, error);
-        if (!is_left_over(address)) {
+        if (!socket_is_left_over(address)) {
                 g_set_error(error, PLACE_ERROR, PLACE_ERROR_TAKEN, _("%s: is in use"), path);
                 return false;
         }
@@ -215,7 +199,7 @@ void place_leave(const char *path, GSocket *listener)
 
         /* Once ours is closed, a socket that answers is another machine's. */
         g_socket_close(listener, NULL);
-        if (address_of(path, &address, NULL) && is_left_over(&address))
+        if (address_of(path, &address, NULL) && socket_is_left_over(&address))
                 unlink(path);
         folder_unlock(lock);
 }

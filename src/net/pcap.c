@@ -5,9 +5,11 @@
  * kept, bytes there were, and the bytes.  Fields are in the host's order, which the magic number tells.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <gio/gio.h>
 #include <stdio.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "net/internal.h"
@@ -21,13 +23,17 @@ struct net_capture {
 struct net_capture *net_capture_open(const char *path, GError **error)
 {
         const uint32_t header[6] = { 0xa1b23c4d, 2 | 4 << 16, 0, 0, NET_FRAME_MAX, 1 };
-        FILE *file = fopen(path, "wbe");
+        /* O_NONBLOCK: a FIFO that nobody reads must not stop the machine. */
+        int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NONBLOCK, 0600);
+        FILE *file = fd < 0 ? NULL : fdopen(fd, "wb");
         struct net_capture *capture;
 
         if (!file || fwrite(header, sizeof(header), 1, file) != 1 || fflush(file)) {
                 g_set_error(error, G_IO_ERROR, g_io_error_from_errno(errno), "%s: %s", path, g_strerror(errno));
                 if (file)
                         fclose(file);
+                else if (fd >= 0)
+                        close(fd);
                 return NULL;
         }
         capture = g_new0(struct net_capture, 1);

@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/socket.h"
 #include "net/internal.h"
 
 enum { LENGTH_BYTES = 4, PENDING_MAX_BYTES = 1 << 20, READ_BYTES = 256 << 10, RETRY_MS = 1000 };
@@ -291,6 +292,12 @@ static bool stream_listen(struct stream *stream, GError **error)
                                         G_SOCKET_PROTOCOL_DEFAULT, error);
         if (!stream->listener)
                 return false;
+        if (G_IS_UNIX_SOCKET_ADDRESS(stream->address)) {
+                struct sockaddr_un native;
+
+                if (g_socket_address_to_native(stream->address, &native, sizeof(native), NULL) && socket_is_left_over(&native))
+                        unlink(native.sun_path);
+        }
         g_socket_set_blocking(stream->listener, FALSE);
         if (g_socket_bind(stream->listener, stream->address, TRUE, error) && g_socket_listen(stream->listener, error))
                 return true;

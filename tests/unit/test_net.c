@@ -88,6 +88,22 @@ static bool frames_went_out(uint64_t n)
         return false;
 }
 
+/* Waits until the card has seen, and taken or left, what arrived. */
+static void settle(void)
+{
+        bool waits = true;
+
+        for (unsigned i = 0; i < TRIES && waits; i++) {
+                g_usleep(1000);
+                lock_acquire(&rig.lock);
+                lock_acquire(&cable->queue);
+                waits = cable->in.first;
+                lock_release(&cable->queue);
+                lock_release(&rig.lock);
+        }
+        ck_assert(!waits);
+}
+
 static const uint8_t to_us[64] = { 0x52, 0x54, 0, 1, 2, 3, 0x52, 0x54, 0, 9, 9, 9, 0x88, 0xb5, 'h', 'e', 'l', 'l', 'o' };
 
 /* -- e1000 ------------------------------------------------------------------------------------------ */
@@ -164,6 +180,83 @@ START_TEST(test_e1000)
 }
 END_TEST
 
+/* What drivers rely on beyond that: addresses from the EEPROM, write-one and read-to-clear causes, filters, tags, sizes. */
+START_TEST(test_e1000_details)
+{
+        static const uint8_t group[64] = { 0x01, 0, 0x5e, 0, 0, 0xfb, 2, 0, 0, 0, 0, 1, 0x88, 0xb5 };
+        uint8_t descriptor[16] = { 0 }, tagged[1518] = { 0x52, 0x54, 0, 1, 2, 3, 2, 0, 0, 0, 0, 1, 0x81, 0, 0x20, 7, 8, 0 };
+        const uint8_t *ram;
+        unsigned hash = (0xfb << 8 | 0) >> 4 & 0xfff;
+
+        open_card("e1000", e1000_connect);
+        ram = memory_ram(rig.memory);
+        wr(0x5400, 0);
+        wr(0x18, 1 << 13);
+        ck_assert_uint_eq(rd(0x5400), 0x01005452);
+        ck_assert_uint_eq(rd(0x5404), 0x80000302);
+        ck_assert_uint_eq(rd(0x18) & 1 << 13, 0);
+        wr(0xc8, 0x85);
+        ck_assert_uint_eq(rd(0xc8), 0);
+        wr(0xc0, 0x04);
+        ck_assert_uint_eq(rd(0xc0), 0x81);
+        wr(0xd0, 0x10084);
+        wr(0xd8, 0x80);
+        ck_assert_uint_eq(rd(0xd0), 0x10004);
+        /* Beyond the EEPROM; a PHY that is not there; the PHY that is. */
+        wr(0x14, 0x80 << 8 | 1);
+        ck_assert_uint_eq(rd(0x14) >> 16, 0);
+        wr(0x20, 2 << 21 | 1 << 27);
+        ck_assert_uint_eq(rd(0x20) >> 30 & 1, 1);
+        wr(0x20, 1 << 21 | 2 << 16 | 1 << 27);
+        ck_assert_uint_eq(rd(0x20) & 0xffff, 0x0141);
+
+        /* A group is received when its hash bit is set, as an inexact match. */
+        for (unsigned i = 0; i < 8; i++) {
+                pci_put32(descriptor, 0, DATA + 0x1000 * i);
+                put(RING + 16 * i, descriptor, sizeof(descriptor));
+        }
+        wr(0x2800, RING);
+        wr(0x2808, 128);
+        wr(0x100, 2 | 1 << 26);
+        wr(0x2818, 7);
+        arrive(group, sizeof(group));
+        settle();
+        wr(0x5200 + (hash >> 5) * 4, 1u << (hash & 31));
+        arrive(group, sizeof(group));
+        for (unsigned i = 0; i < TRIES && rd(0x2810) != 1; i++)
+                g_usleep(1000);
+        ck_assert_uint_eq(rd(0x2810), 1);
+        ck_assert_uint_eq(ram[RING + 8], sizeof(group));
+        ck_assert_uint_eq(ram[RING + 12] & 0x83, 0x83);
+        ck_assert_uint_eq(rd(0x407c), 1);
+
+        /* 1518 bytes without FCS are the longest; their tag is filtered by the table and taken off. */
+        wr(0, rd(0) | 1 << 30);
+        wr(0x100, 2 | 1 << 26 | 1 << 18);
+        arrive(tagged, sizeof(tagged));
+        settle();
+        ck_assert_uint_eq(rd(0x2810), 1);
+        wr(0x5600, 1 << 7);
+        arrive(tagged, sizeof(tagged));
+        for (unsigned i = 0; i < TRIES && rd(0x2810) != 2; i++)
+                g_usleep(1000);
+        ck_assert_uint_eq(rd(0x2810), 2);
+        ck_assert_uint_eq(ram[RING + 24] | ram[RING + 25] << 8, sizeof(tagged) - 4);
+        ck_assert_uint_eq(ram[RING + 28] & 8, 8);
+        ck_assert_uint_eq(ram[RING + 30] | ram[RING + 31] << 8, 0x2007);
+        ck_assert_uint_eq(ram[DATA + 0x100c], 8);
+
+        /* The low threshold of the transmit ring. */
+        rd(0xc0);
+        wr(0x3828, 1 << 25);
+        wr(0x3800, RING + 0x800);
+        wr(0x3808, 128);
+        wr(0x400, 2);
+        ck_assert_uint_eq(rd(0xc0) & 0x8002, 0x8002);
+        close_card();
+}
+END_TEST
+
 /* -- rtl8139 ---------------------------------------------------------------------------------------- */
 
 START_TEST(test_rtl8139)
@@ -188,6 +281,18 @@ START_TEST(test_rtl8139)
         ck_assert_uint_eq(memory_ram(rig.memory)[RING + 2], sizeof(to_us) + 4);
         ck_assert_mem_eq(memory_ram(rig.memory) + RING + 4, to_us, sizeof(to_us));
         ck_assert_uint_eq(memory_mmio_read(rig.memory, BAR + 0x3a, 2), 72);
+
+        /* In loopback, what is sent is received, and does not leave. */
+        wr(0x40, 3 << 17);
+        wr(0x24, DATA);
+        wr(0x14, sizeof(to_us));
+        ck_assert_mem_eq(memory_ram(rig.memory) + RING + 72 + 4, to_us, 6);
+        ck_assert_uint_eq(cable->frames_out, 1);
+        wr(0x40, 0);
+        /* Negotiation is over when it has begun. */
+        memory_mmio_write(rig.memory, BAR + 0x50, 0xc0, 1);
+        memory_mmio_write(rig.memory, BAR + 0x62, 0x3300, 2);
+        ck_assert_uint_eq(memory_mmio_read(rig.memory, BAR + 0x62, 2), 0x3100);
 
         /* A ring of descriptors that are all the card's and lie in its own registers. */
         wr(0xe0, 3);
@@ -248,6 +353,37 @@ START_TEST(test_ne2k)
         ck_assert_uint_eq(rig_in(&rig, 0x310), 0);
         for (unsigned i = 0; i < sizeof(to_us); i++)
                 ck_assert_uint_eq(rig_in(&rig, 0x310), to_us[i]);
+
+        /* A boundary one page in front of the ring is its last page; a command without start or stop changes neither. */
+        ne_out(0x00, 0x20);
+        ne_out(0x07, 0xff);
+        ne_out(0x03, 0x45);
+        arrive(to_us, sizeof(to_us));
+        settle();
+        ck_assert_uint_eq(rig_in(&rig, 0x307) & 1, 1);
+        ne_out(0x00, 0x62);
+        ck_assert_uint_eq(rig_in(&rig, 0x307), 0x49);
+        ne_out(0x00, 0x22);
+
+        /* Frames that a full ring keeps waiting tell of those that are in it, though these were acknowledged. */
+        ne_out(0x02, 0x4c);
+        for (unsigned i = 0; i < 4; i++)
+                arrive(to_us, sizeof(to_us));
+        for (unsigned i = 0; i < 2; i++) {
+                ne_out(0x07, 0xff);
+                for (unsigned n = 0; n < TRIES && !(rig_in(&rig, 0x307) & 1); n++)
+                        g_usleep(1000);
+                ck_assert_uint_eq(rig_in(&rig, 0x307) & 1, 1);
+        }
+        ne_out(0x02, 0x80);
+
+        /* So does the ring itself when the guest has read some and acknowledged all. */
+        settle();
+        ne_out(0x03, 0x46);
+        ne_out(0x07, 0xff);
+        ck_assert_uint_eq(rig_in(&rig, 0x307) & 1, 1);
+        ne_out(0x07, 0xff);
+        ck_assert_uint_eq(rig_in(&rig, 0x307) & 1, 0);
 
         /* A ring outside card memory takes nothing and touches nothing. */
         ne_out(0x01, 0x00);
@@ -371,4 +507,4 @@ START_TEST(test_options)
 }
 END_TEST
 
-UNIT_MAIN("net", test_e1000, test_rtl8139, test_ne2k, test_offloads, test_options)
+UNIT_MAIN("net", test_e1000, test_e1000_details, test_rtl8139, test_ne2k, test_offloads, test_options)

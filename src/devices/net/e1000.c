@@ -5,7 +5,8 @@
  * What Linux, the BSDs, Windows from XP on and iPXE have drivers for.  Not modelled: wake-up and management (registers
  * are kept, nothing wakes a machine that is off), flow control (a full ring holds frames back, losing none),
  * interrupt delays (RDTR, RADV, TIDV, TADV, ITR: frames come in batches already, and each batch interrupts once),
- * jumbo frames beyond 16 KiB.  The frame check sequence, where a guest keeps it, reads as zeros.
+ * jumbo frames beyond 16 KiB, the plain sum over a received packet (RXCSUM.PCSS; reads as 0).  The
+ * frame check sequence, where a guest keeps it, reads as zeros.
  */
 #include <string.h>
 
@@ -13,7 +14,7 @@
 #include "devices/net/e1000_common.h"
 
 enum { MMIO_BYTES = 128 << 10, IO_BYTES = 64, PRIORITY_BAR = 1, IO_ADDRESS = 0, IO_DATA = 4 };
-enum { RAH_VALID_SHIFT = 31 };
+enum { RAH_VALID_SHIFT = 31, CTRL_EXT_EE_RST = 1 << 13 };
 
 const struct state_field e1000_context_fields[] = {
         STATE_U32(struct e1000_context, payload_bytes),
@@ -96,11 +97,18 @@ void e1000_count_size(struct e1000 *e1000, unsigned first, size_t size)
 
 /* -- Registers ------------------------------------------------------------------------------------- */
 
+/* The EEPROM's address becomes the first receive address. */
+static void e1000_load_address(struct e1000 *e1000)
+{
+        const uint16_t *word = e1000->eeprom.word;
+
+        *e1000_reg(e1000, R_RA) = (uint32_t)word[0] | (uint32_t)word[1] << 16;
+        *e1000_reg(e1000, R_RA + 4) = word[2] | 1u << RAH_VALID_SHIFT;
+}
+
 /* The software reset of CTRL.RST and power-up: everything but the PHY and what the guest may have in IOADDR. */
 static void e1000_reset_registers(struct e1000 *e1000)
 {
-        uint8_t mac[ETH_ADDRESS_BYTES];
-
         memset(e1000->reg, 0, sizeof(e1000->reg));
         memset(&e1000->context, 0, sizeof(e1000->context));
         memset(&e1000->segment_context, 0, sizeof(e1000->segment_context));
@@ -117,13 +125,7 @@ static void e1000_reset_registers(struct e1000 *e1000)
         *e1000_reg(e1000, R_VET) = 0x8100;
         *e1000_reg(e1000, R_RXCSUM) = 0x300;
         *e1000_reg(e1000, R_MANC) = 0x1000;
-        /* The EEPROM's address becomes the first receive address. */
-        for (unsigned i = 0; i < 3; i++) {
-                mac[2 * i] = (uint8_t)e1000->eeprom.word[i];
-                mac[2 * i + 1] = (uint8_t)(e1000->eeprom.word[i] >> 8);
-        }
-        *e1000_reg(e1000, R_RA) = (uint32_t)mac[0] | mac[1] << 8 | mac[2] << 16 | (uint32_t)mac[3] << 24;
-        *e1000_reg(e1000, R_RA + 4) = mac[4] | mac[5] << 8 | 1u << RAH_VALID_SHIFT;
+        e1000_load_address(e1000);
         e1000_link_update(e1000);
         *e1000_reg(e1000, R_ICR) = 0;
         e1000_update(e1000);
@@ -241,6 +243,10 @@ static void e1000_write(void *opaque, uint64_t offset, uint64_t value64, unsigne
                 *reg = value & 0xffff;
                 break;
         case R_CTRL_EXT:
+                *reg = value & ~(uint32_t)CTRL_EXT_EE_RST;
+                if (value & CTRL_EXT_EE_RST)                    /* reads the EEPROM again (SDM 13.4.5) */
+                        e1000_load_address(e1000);
+                break;
         case R_FLA:
         case R_FCAL:
         case R_FCAH:

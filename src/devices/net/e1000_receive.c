@@ -13,7 +13,7 @@
 enum { RX_DONE = 1 << 0, RX_EOP = 1 << 1, RX_IXSM = 1 << 2, RX_TAG = 1 << 3, RX_TCP_SUM = 1 << 5, RX_IP_SUM = 1 << 6, RX_INEXACT = 1 << 7 };
 enum { RXCSUM_IP = 1 << 8, RXCSUM_TCP = 1 << 9, ERROR_TCP = 1 << 5, ERROR_IP = 1 << 6 };
 enum { RAH_VALID_BIT = 31, RECEIVE_ADDRESSES = 16 };
-enum { FRAME_MAX = 1518, FRAME_MAX_LONG = 16384, RESULT_AT = 8 };
+enum { FRAME_MAX = 1522, FRAME_MAX_LONG = 16384, RESULT_AT = 8 };      /* by RCTL.LPE, FCS included (SDM 13.4.22) */
 
 static unsigned buffer_bytes(struct e1000 *e1000)
 {
@@ -201,7 +201,7 @@ void e1000_receive(void *opaque, const uint8_t *frame, size_t size, const struct
         tagged = (unsigned)(frame[12] << 8 | frame[13]) == (vet & 0xffff);
         if ((tagged && (rctl & RCTL_VFE) && !tag_passes(e1000, frame)) || !address_passes(e1000, frame, &inexact))
                 return;
-        if (size + ETH_FCS_BYTES > (rctl & RCTL_LPE ? FRAME_MAX_LONG : FRAME_MAX + (tagged ? ETH_TAG_BYTES : 0))) {
+        if (size + ETH_FCS_BYTES > (rctl & RCTL_LPE ? FRAME_MAX_LONG : FRAME_MAX)) {
                 e1000_count(e1000, S_ROC, 1);
                 return;
         }

@@ -23,6 +23,7 @@
 #define CONTEXT_IP4 (1u << 25)
 enum { TYPE_SHIFT = 20, TYPE_CONTEXT = 0, TYPE_DATA = 1 };
 enum { POPTS_IP = 1, POPTS_TCP = 2 };
+enum { TXDCTL_LWTHRESH_SHIFT = 25 };
 enum { STATUS_DONE = 1, STATUS_AT = 12, ENTRIES_MAX = 1 << 16 };
 
 static uint32_t get32(const uint8_t *at) { return at[0] | at[1] << 8 | at[2] << 16 | (uint32_t)at[3] << 24; }
@@ -205,7 +206,10 @@ void e1000_transmit(struct e1000 *e1000)
                 *head = *head + 1 == entries ? 0 : *head + 1;
         }
         e1000->busy = false;
-        if (*head == *e1000_reg(e1000, R_TDT))
+        if (*head == *e1000_reg(e1000, R_TDT)) {
                 causes |= INT_TXQE;
+                if (*e1000_reg(e1000, R_TXDCTL) >> TXDCTL_LWTHRESH_SHIFT)       /* fewer than that are left, too */
+                        causes |= INT_TXD_LOW;
+        }
         e1000_raise(e1000, causes);
 }

@@ -32,6 +32,7 @@ struct ne2k {
         /* Saved; names are the datasheet's. */
         uint8_t cr, isr, imr, rcr, tcr, dcr, rsr, tsr, pstart, pstop, bnry, curr, tpsr;
         uint16_t tbcr, rsar, rbcr;      /* transmit count; remote DMA address and count */
+        bool bnry_moved;                /* since PRX was last acknowledged */
         uint8_t par[6], mar[8];
         uint8_t memory[MEMORY_BYTES];
         uint8_t prom[PROM_BYTES];
@@ -48,6 +49,7 @@ static const struct state_field ne2k_fields[] = {
         STATE_U8(struct ne2k, pstart), STATE_U8(struct ne2k, pstop), STATE_U8(struct ne2k, bnry), STATE_U8(struct ne2k, curr),
         STATE_U8(struct ne2k, tpsr),
         STATE_U16(struct ne2k, tbcr), STATE_U16(struct ne2k, rsar), STATE_U16(struct ne2k, rbcr),
+        STATE_BOOL(struct ne2k, bnry_moved),
         STATE_BYTES(struct ne2k, par),
         STATE_BYTES(struct ne2k, mar),
         STATE_BYTES(struct ne2k, memory),
@@ -134,11 +136,26 @@ static void ne2k_transmit(struct ne2k *ne2k)
         ne2k_update(ne2k);
 }
 
-/* Whether pstart, pstop, curr and bnry describe a ring within card memory. */
+/* Whether pstart, pstop and curr describe a ring within card memory. */
 static bool ring_is_sane(const struct ne2k *ne2k)
 {
         return ne2k->pstart >= MEMORY_START / PAGE_BYTES && ne2k->pstop <= MEMORY_END / PAGE_BYTES && ne2k->pstart < ne2k->pstop &&
-               ne2k->curr >= ne2k->pstart && ne2k->curr < ne2k->pstop && ne2k->bnry >= ne2k->pstart && ne2k->bnry < ne2k->pstop;
+               ne2k->curr >= ne2k->pstart && ne2k->curr < ne2k->pstop;
+}
+
+/* Drivers keep BNRY one page behind the frame they read next, and some (Linux's 8390) write PSTART - 1 when that is the
+ * ring's first. */
+static unsigned boundary(const struct ne2k *ne2k)
+{
+        return ne2k->bnry < ne2k->pstart || ne2k->bnry >= ne2k->pstop ? ne2k->pstop - 1u : ne2k->bnry;
+}
+
+/* Frames of the ring that the guest has not passed with BNRY. */
+static bool has_unread(const struct ne2k *ne2k)
+{
+        unsigned read = boundary(ne2k), next = read + 1 == ne2k->pstop ? ne2k->pstart : read + 1;
+
+        return ring_is_sane(ne2k) && ne2k->curr != next && ne2k->curr != read;
 }
 
 static bool receiver_on(const struct ne2k *ne2k)
@@ -153,15 +170,22 @@ static unsigned pages_for(size_t size)
 
 static bool ne2k_can_receive(void *opaque, size_t size)
 {
-        const struct ne2k *ne2k = opaque;
+        struct ne2k *ne2k = opaque;
         int room;
 
         if (!receiver_on(ne2k) || size + ETH_FCS_BYTES > FRAME_MAX)
                 return true;                    /* and drops it */
-        room = ne2k->bnry - ne2k->curr;
+        room = (int)boundary(ne2k) - ne2k->curr;
         if (room <= 0)                          /* equal: the guest has read everything */
                 room += ne2k->pstop - ne2k->pstart;
-        return (unsigned)room > pages_for(size);
+        if ((unsigned)room > pages_for(size))
+                return true;
+        /* The guest may have acknowledged PRX with frames left to read: what would raise it again is the one that waits. */
+        if (!(ne2k->isr & ISR_PRX)) {
+                ne2k->isr |= ISR_PRX;
+                ne2k_update(ne2k);
+        }
+        return false;
 }
 
 static bool address_passes(const struct ne2k *ne2k, const uint8_t *frame)
@@ -220,9 +244,25 @@ static void reset_chip(struct ne2k *ne2k)
         ne2k_update(ne2k);
 }
 
+/* Some drivers (Linux's 8390) read ten frames, acknowledge PRX, and count on the next frame to raise it for those that are
+ * left.  On a wire one comes; here the other side may be waiting for an answer to one in the ring.  So PRX rises again. */
+static void isr_write(struct ne2k *ne2k, uint8_t value)
+{
+        bool again = (value & ISR_PRX) && ne2k->bnry_moved && (ne2k->cr & CR_STA) && has_unread(ne2k);
+
+        ne2k->isr &= (uint8_t)~(value & 0x7f);
+        if (value & ISR_PRX)
+                ne2k->bnry_moved = false;
+        ne2k_update(ne2k);                      /* the line falls in between: it may be taken by its edges */
+        if (again)
+                ne2k->isr |= ISR_PRX;
+}
+
 static void cr_write(struct ne2k *ne2k, uint8_t value)
 {
-        /* Start keeps going when neither start nor stop is written; TXP is cleared by the card only. */
+        /* It goes on, or stays stopped, when neither start nor stop is written; TXP is cleared by the card only. */
+        if (!(value & (CR_STA | CR_STP)))
+                value |= ne2k->cr & (CR_STA | CR_STP);
         ne2k->cr = value;
         if (value & CR_STP)
                 ne2k->isr |= ISR_RST;
@@ -270,11 +310,14 @@ static void page0_write(struct ne2k *ne2k, unsigned reg, uint8_t value)
         switch (reg) {
         case 0x01: ne2k->pstart = value; break;
         case 0x02: ne2k->pstop = value; break;
-        case 0x03: ne2k->bnry = value; break;
+        case 0x03:
+                ne2k->bnry = value;
+                ne2k->bnry_moved = true;
+                break;
         case 0x04: ne2k->tpsr = value; break;
         case 0x05: ne2k->tbcr = (uint16_t)((ne2k->tbcr & 0xff00) | value); break;
         case 0x06: ne2k->tbcr = (uint16_t)((ne2k->tbcr & 0x00ff) | value << 8); break;
-        case 0x07: ne2k->isr &= (uint8_t)~(value & 0x7f); break;
+        case 0x07: isr_write(ne2k, value); break;
         case 0x08: ne2k->rsar = (uint16_t)((ne2k->rsar & 0xff00) | value); break;
         case 0x09: ne2k->rsar = (uint16_t)((ne2k->rsar & 0x00ff) | value << 8); break;
         case 0x0a: ne2k->rbcr = (uint16_t)((ne2k->rbcr & 0xff00) | value); break;
@@ -367,6 +410,7 @@ static void ne2k_reset(struct device *device)
         ne2k->rcr = ne2k->tcr = ne2k->dcr = ne2k->rsr = ne2k->tsr = 0;
         ne2k->pstart = ne2k->pstop = ne2k->bnry = ne2k->curr = ne2k->tpsr = 0;
         ne2k->tbcr = ne2k->rsar = ne2k->rbcr = 0;
+        ne2k->bnry_moved = false;
         memset(ne2k->mar, 0, sizeof(ne2k->mar));
         memset(ne2k->memory, 0, sizeof(ne2k->memory));
         nic_take_mac(ne2k->net, mac);

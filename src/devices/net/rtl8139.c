@@ -5,7 +5,8 @@
  * Datasheet: Realtek RTL8139C(L)+ (2002).  Two ways of working in one chip: the 8139's own (four transmit buffers, one
  * ring of bytes for reception; what Windows and old drivers use) and the C+ one (descriptors, checksums,
  * segmentation; Linux's 8139cp), in rtl8139_ring.c.  Not modelled: wake-up, the parallel flash behind the boot
- * ROM, early transmit and receive (thresholds are kept, frames come whole), loopback within the PHY.
+ * ROM, early transmit and receive (thresholds are kept, frames come whole), loopback within the PHY, the high-priority
+ * ring.
  *
  * The registers are a file of 256 bytes; a write of any width changes the bytes it names, then what depends on the
  * registers it touched happens.
@@ -17,7 +18,7 @@
 
 enum { PRIORITY_BAR = 1, CHIP_VERSION_C_PLUS = 0x74800000, TCR_READ_ONLY = 0x7cc00001 };
 enum { LOCK_UNLOCKED = 0xc0, EE_OUT = 1, EE_IN = 2, EE_CLOCK = 4, EE_SELECT = 8 };
-enum { MSR_LINK_BAD = 1 << 2, MSR_POWER = 1 << 4, BMSR_UP = 0x24, BMCR_RESET = 1 << 15 };
+enum { MSR_LINK_BAD = 1 << 2, MSR_POWER = 1 << 4, BMSR_UP = 0x24, BMCR_RESET = 1 << 15, BMCR_RESTART = 1 << 9 };
 /* TCTR counts the PCI clock. */
 static const int64_t TIMER_HZ = 33000000;
 
@@ -218,6 +219,8 @@ static void write_done(struct rtl8139 *rtl, unsigned offset, unsigned size, uint
                 rtl_put32(rtl, R_MPC, 0);
         if (TOUCHED(R_BMCR, 2) && (rtl_get16(rtl, R_BMCR) & BMCR_RESET))
                 rtl_put16(rtl, R_BMCR, 0x3100);
+        if (TOUCHED(R_BMCR, 2))                 /* done in no time */
+                rtl_put16(rtl, R_BMCR, rtl_get16(rtl, R_BMCR) & ~(unsigned)BMCR_RESTART);
         if (TOUCHED(R_TNPDS, 8))
                 rtl->tx_next = 0;
         if (TOUCHED(R_RDSAR, 8))

@@ -25,6 +25,7 @@ enum { INT_RX_OK = 1 << 0, INT_TX_OK = 1 << 2, INT_TX_ERROR = 1 << 3, INT_LINK =
 enum { RCR_ALL = 1 << 0, RCR_MATCH = 1 << 1, RCR_MULTICAST = 1 << 2, RCR_BROADCAST = 1 << 3, RCR_RUNT = 1 << 4, RCR_NO_WRAP = 1 << 7 };
 enum { CPCR_TX = 1 << 0, CPCR_RX = 1 << 1, CPCR_RX_SUM = 1 << 5, CPCR_RX_TAG = 1 << 6 };
 enum { TPPOLL_NORMAL = 1 << 6 };
+enum { TCR_LOOPBACK = 3 << 17 };
 
 struct rtl8139 {
         struct pci_device pci;

@@ -39,6 +39,22 @@ uint16_t rtl_summary(const struct rtl8139 *rtl)
         return value;
 }
 
+/* To the network, or (TCR.LBK) to this card's own receiver. */
+static void send_frame(struct rtl8139 *rtl, const uint8_t *frame, size_t size, const struct net_offload *offload)
+{
+        bool was_busy = rtl->busy;
+
+        if ((rtl_get32(rtl, R_TCR) & TCR_LOOPBACK) != TCR_LOOPBACK) {
+                net_send(rtl->net, frame, size, offload);
+                return;
+        }
+        if (rtl_can_receive(rtl, size)) {
+                rtl_receive(rtl, frame, size, offload);
+                rtl->busy = was_busy;
+                rtl_received(rtl);
+        }
+}
+
 void rtl_transmit_buffer(struct rtl8139 *rtl, unsigned n)
 {
         uint32_t status = rtl_get32(rtl, R_TSD + 4 * n), size = status & TSD_SIZE;
@@ -51,7 +67,7 @@ void rtl_transmit_buffer(struct rtl8139 *rtl, unsigned n)
                 rtl->busy = true;
                 memory_read(rtl->pci.device.env->memory, rtl_get32(rtl, R_TSAD + 4 * n), frame, size);
                 rtl->busy = false;
-                net_send(rtl->net, frame, size, NULL);
+                send_frame(rtl, frame, size, NULL);
         }
         rtl_put32(rtl, R_TSD + 4 * n, status | TSD_OWN | TSD_OK);
         rtl_raise(rtl, INT_TX_OK);
@@ -87,7 +103,7 @@ static void finish_packet(struct rtl8139 *rtl, uint32_t command, uint32_t tag)
                                          large ? command >> 16 & 0x7ff : 0, &offload);
                 if (tag & D_TX_TAG)
                         insert_tag(rtl, tag, &offload);
-                net_send(rtl->net, rtl->tx_data, rtl->tx_size, &offload);
+                send_frame(rtl, rtl->tx_data, rtl->tx_size, &offload);
         }
         rtl->tx_size = 0;
         rtl->tx_overflow = false;
