@@ -15,8 +15,4 @@ tests/cli/actor.elf: tests/cli/actor.c
 	        -o $@ $(srcdir)/tests/cli/actor.c
 
 EXTRA_DIST += tests/cli/actor.c tests/README.md
-EXTRA_DIST += tests/cli/actor.c tests/check-run tests/soak/boots tests/soak/nested tests/soak/snapshots tests/soak/debian \
-        tests/soak/make-debian-disk tests/README.md
-EXTRA_DIST += tests/cli/actor.c tests/cli/check-bad-input tests/check-run tests/soak/boots tests/soak/nested tests/soak/debian \
-        tests/soak/invaders tests/soak/make-debian-disk tests/soak/memtest tests/README.md
 CLEANFILES += tests/cli/actor.elf

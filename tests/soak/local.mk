@@ -10,5 +10,6 @@ EXTRA_DIST += \
         tests/soak/invaders \
         tests/soak/make-debian-disk \
         tests/soak/memtest \
+        tests/soak/nested \
         tests/soak/net \
         tests/soak/snapshots
