@@ -11,6 +11,7 @@
  */
 #include "cpu/debug.h"
 #include "cpu/exec.h"
+#include "cpu/tlb.h"
 #include "dbt/check.h"
 #include "dbt/slow.h"
 
