@@ -33,11 +33,12 @@ int qcow2_file_read(struct qcow2 *q, uint64_t offset, void *to, size_t size)
 
         if (error != EIO)
                 return error;
-        /* The end of the file, or a bad disk? */
+        /* The end of the file, or a bad disk?  Another request may have made the file longer since, so what lies before
+         * its end is read again, whatever the first try met; nobody makes it shorter. */
         end = lseek(raw_fd(q->file), 0, SEEK_END);
-        if (end < 0 || offset + size <= (uint64_t)end)
+        if (end < 0)
                 return EIO;
-        there = offset < (uint64_t)end ? (uint64_t)end - offset : 0;
+        there = offset < (uint64_t)end ? MIN((uint64_t)end - offset, size) : 0;
         memset((uint8_t *)to + there, 0, size - (size_t)there);
         return there ? image_read(q->file, offset, to, (size_t)there) : 0;
 }
