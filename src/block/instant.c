@@ -89,6 +89,9 @@ bool block_switch_to_overlay(struct block *block, const char *path, block_moves 
                 unlink(path);
                 return false;
         }
+        /* Others may build upon it from now on, since nobody writes to it. */
+        if (raw_fd(base) >= 0)
+                file_lock_take(raw_fd(base), block->path, false, NULL);
         base->read_only = true;
         top->backing = base;
         block->image = top;
