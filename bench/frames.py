@@ -16,7 +16,7 @@ COST_MAX = 0.5
 SECONDS = float(os.environ["FRAMES_SECONDS"])
 # The picture moves by itself: what is drawn is taken from a file that is longer than the screen.
 ANIMATION = ("i=0; while :; do dd if=/tmp/noise of=/dev/fb0 bs=65536 count=12 skip=$i 2>/dev/null; i=$(((i+1)%16)); "
-             "busybox usleep 30000; done")
+             "busybox usleep 28000; done")
 SCROLLING = "while :; do cat /tmp/lines; done >/dev/tty0"
 
 
@@ -60,7 +60,8 @@ def cpu_seconds(process, without_vcpus=False):
             text = file.read()
         name = text[text.index("(") + 1:text.rindex(")")]
         fields = text[text.rindex(")") + 2:].split()
-        if not (without_vcpus and "cpu" in name):
+        # The main loop is the first thread, GDBus's have names; vCPUs are the ones called like the program.
+        if not without_vcpus or int(thread) == process or name != "lodger":
             total += int(fields[11]) + int(fields[12])
     return total / os.sysconf("SC_CLK_TCK")
 
