@@ -19,7 +19,7 @@
  * 4  [base + addend + constant] is not truncated to 32 bits, while the linear address is.  Where the constant
  *    is small a sum that wraps just misses the tag; where it is large (kernels reach all of physical memory as
  *    [register - 40000000h]) the kept addend makes up for the wrap.
- * 5  Nor does the base itself wrap while it is moved: where it moves, the span includes where it stands, and
+ * 5  Nor does the base itself wrap while it is moved: where it moves, the span includes the byte it stands at, and
  *    when the check misses, span_reachable() looks at the base.
  */
 #include "dbt/translate.h"
@@ -80,7 +80,7 @@ static void run_access(struct planner *p, unsigned index, unsigned base, int64_t
                 int64_t low = MIN(run->low, run->moved + disp), high = MAX(run->high, run->moved + disp + size);
                 if (!p->t->wide && run->moved) {        /* invariant 5 */
                         low = MIN(low, run->moved);
-                        high = MAX(high, run->moved);
+                        high = MAX(high, run->moved + 1);
                 }
                 if (high - low > SPAN_MAX_BYTES) {
                         run_close(p, base);

@@ -28,8 +28,8 @@ static bool kvm_missing(void)
 /* Gives what is to be said of it; *ran: under KVM, to its end, with the same result. */
 static char *run_both(const struct program *program, bool *ran)
 {
-        char *why, *wrong;
-        struct outcome expected = run_under("dbt", program, program->count, &why);
+        g_autofree char *stayed = NULL, *why = NULL, *wrong = NULL;
+        struct outcome expected = run_under("dbt", program, program->count, &stayed);
         struct outcome found = run_under("kvm", program, program->count, &why);
 
         wrong = difference(&expected, &found);
