@@ -3,7 +3,7 @@
 # The guest of `lodger bench`.  Its user-mode half is compiled once, without regard to the build's own flags, and linked
 # into the program too, so that the same code is measured natively.
 bench_compile = $(CC) -m64 -O2 -std=gnu17 -ffreestanding -fno-stack-protector -fcf-protection=none -fno-asynchronous-unwind-tables \
-        -mno-red-zone -mno-avx -fno-tree-loop-distribute-patterns -Wall -Wextra -Wshadow -Wstrict-prototypes -I$(srcdir)/src
+        -mno-red-zone -mno-avx $(KEEP_LOOPS) -Wall -Wextra -Wshadow -Wstrict-prototypes -I$(srcdir)/src
 bench_objects = src/bench/start.o src/bench/guest.o src/bench/kernels.o
 
 src/bench/kernels.o: $(srcdir)/src/bench/kernels.c $(srcdir)/src/bench/kernels.h
