@@ -52,6 +52,7 @@ EXTRA_DIST += tests/fuzz/make-corpus \
         tests/fuzz/corpus/devices/pit \
         tests/fuzz/corpus/devices/rtc \
         tests/fuzz/corpus/devices/rtl8139 \
+        tests/fuzz/corpus/devices/saved-after-an-error \
         tests/fuzz/corpus/devices/serial \
         tests/fuzz/corpus/devices/vga \
         tests/fuzz/corpus/devices/virtio_balloon \

@@ -264,9 +264,10 @@ bool ata_drive_is_sane(const struct ata_drive *drive)
 
         if (drive->phase == ATA_WORKING || drive->phase >= ATA_PHASES || (data && drive->kind == ATA_NONE))
                 return false;
-        if (drive->end > drive->filled || drive->filled > ATA_BUFFER_BYTES || drive->position > drive->end)
+        if (drive->filled > ATA_BUFFER_BYTES || drive->end > ATA_BUFFER_BYTES || drive->position > drive->end)
                 return false;
-        if (data && drive->position == drive->end)
+        /* Between commands the last block's bounds stay behind. */
+        if (data && (drive->end > drive->filled || drive->position == drive->end))
                 return false;
         if ((drive->phase == ATA_DMA_IN || drive->phase == ATA_DMA_OUT) && !drive->dma)
                 return false;
