@@ -7,8 +7,8 @@ import subprocess
 
 import pyatspi
 
-from desktop import (BUTTONS, LODGER, Failure, find, has_line, lines, lodger, main, nodes, place, press, screen_colours, shows, texts,
-                     wait, walk, xdotool)
+from desktop import (BUTTONS, LODGER, Failure, find, has_line, lines, lodger, main, nodes, place, press, press_in_menu,
+                     screen_colours, shows, texts, wait, walk, xdotool)
 
 
 def middle_of_screen():
@@ -180,16 +180,14 @@ def test_video(desktop):
     gtk = desktop.gtk("--show", "film")
     # A menu closes when the guest's screen takes the focus, as it does when it is there.
     wait("the window shows the guest", lambda: len(screen_colours()) > 20, gtk)
-    press("toggle button", "Main Menu")
-    press(BUTTONS, "Record a Video")
+    press_in_menu(BUTTONS, "Record a Video")
     if not shutil.which("gst-launch-1.0"):
         shows("gst-launch-1.0 is not installed")
         return
     shows("Recording the screen")
     video = lambda: [name for name in os.listdir(desktop.work) if name.endswith(".webm")]
     wait("the file grows", lambda: video() and os.stat(desktop.path(video()[0])).st_size > 0, gtk)
-    press("toggle button", "Main Menu")
-    press(BUTTONS, "Record a Video")
+    press_in_menu(BUTTONS, "Record a Video")
     shows("Video saved as")
     with open(desktop.path(video()[0]), "rb") as file:
         if file.read(4) != b"\x1aE\xdf\xa3":               # EBML

@@ -174,6 +174,21 @@ def press(role, name, within=None):
     wait("%s “%s” can be pressed" % (role, name), ready).queryAction().doAction(0)
 
 
+def press_in_menu(role, name, menu="Main Menu"):
+    """Presses an item of a window's menu.  The menu closes when another window takes the keyboard; it is opened again then."""
+    tried = [0.0]
+
+    def item():
+        found = next(nodes(role, name, ready=True), None)
+        button = next(nodes("toggle button", menu, ready=True), None)
+        if not found and button and not button.getState().contains(pyatspi.STATE_CHECKED) and time.monotonic() > tried[0] + 2:
+            tried[0] = time.monotonic()
+            button.queryAction().doAction(0)
+        return found
+
+    wait("%s “%s” of %s can be pressed" % (role, name, menu), item).queryAction().doAction(0)
+
+
 def place(node):
     extents = node.queryComponent().getExtents(pyatspi.DESKTOP_COORDS)
     return extents.x, extents.y, extents.width, extents.height

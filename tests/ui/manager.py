@@ -2,7 +2,7 @@
 """manager.py - the manager window of lodger-gtk and what it opens."""
 import os
 
-from desktop import BUTTONS, Failure, click, find, has_line, lodger, main, nodes, place, press, shows, texts, wait, xdotool
+from desktop import BUTTONS, Failure, click, find, has_line, lodger, main, nodes, place, press, press_in_menu, shows, texts, wait, xdotool
 
 GUEST = os.path.join(os.environ["top_builddir"], "tests/control/echo.elf")
 
@@ -111,8 +111,7 @@ def test_windows(desktop):
         shows(shown)
         xdotool("key", "Escape")
         wait("it closes", lambda: not any(shown in text for text in texts()), gtk)
-    press("toggle button", "Main Menu")
-    press(BUTTONS, "Check This Computer")
+    press_in_menu(BUTTONS, "Check This Computer")
     wait("what was found", lambda: any("engine" in text for text in texts()), gtk)
     xdotool("key", "Escape")
     # The assistant, filled in by the command line of a second start.
